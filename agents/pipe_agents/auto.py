@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault
@@ -94,6 +94,7 @@ async def _together(
     cancelled = next((one for one in ended.values() if one.status is NodeStatus.CANCELLED), None)
     if cancelled is not None:
         return cancelled
+    usage = _used(ended.values())
     findings: list[dict[str, Any]] = []
     outputs: dict[str, Any] = {}
     failed = []
@@ -109,14 +110,27 @@ async def _together(
         elif output is not None:
             outputs[name] = output
     if len(failed) == len(ended):
-        return failed[0]
+        return failed[0]._replace(usage=usage)
     measurements = {"chosen": [dict(one) for one in chosen], "outputs": outputs}
     seconds = context.clock.monotonic() - began
     output = context.masker.mask_json(result("auto", findings, measurements, began_ns=began_ns, seconds=seconds))
     if (missed := _missed(attempt, context)) is not None:
         error = NodeError(missed.kind, context.masker.mask_text(missed.message))
-        return Outcome(NodeStatus.FAILED, output, error)
-    return Outcome(NodeStatus.SUCCEEDED, output)
+        return Outcome(NodeStatus.FAILED, output, error, usage=usage)
+    return Outcome(NodeStatus.SUCCEEDED, output, usage=usage)
+
+
+def _used(outcomes: Iterable[Outcome]) -> JsonObject | None:
+    """What models have used that chose or explained, all together; None where none was asked."""
+    known = [one.usage for one in outcomes if one.usage is not None]
+    if not known:
+        return None
+    from pipe_agents.llm_talk import Counted
+
+    counted = Counted()
+    for one in known:
+        counted.add_inner(one)
+    return counted.to_json()
 
 
 def _missed(attempt: Attempt, context: Context) -> NodeFault | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pipe_agents.llm_answers import Wanted
@@ -56,8 +56,19 @@ class Counted:
             )
         elif isinstance(answer, ModelResponse):
             self._used = None
-        if isinstance(answer, ModelResponse) and self._cost is not None:
+        if self._cost is not None and (own is not None or isinstance(answer, ModelResponse)):
             self._cost = None if answer.cost is None else self._cost + answer.cost
+
+    def add_inner(self, usage: Mapping[str, Json]) -> None:
+        """Count what a tool's own calls have used; what isn't known of them isn't known of all."""
+        calls, cost = usage.get("calls"), usage.get("cost")
+        self.calls += calls if isinstance(calls, int) else 0
+        counts: dict[str, int] = {n: c for n in _TOKENS if isinstance(c := usage.get(n), int)}
+        if self._used is not None:
+            known = {name: getattr(self._used, name) + count for name, count in counts.items()}
+            self._used = self._used._replace(**known) if len(known) == len(_TOKENS) else None
+        if self._cost is not None:
+            self._cost = self._cost + cost if isinstance(cost, int | float) else None
 
     def to_json(self) -> dict[str, Json]:
         cost = None if self._cost is None else round(self._cost, 9)
@@ -189,6 +200,8 @@ class Talk:
         async def use(call: ToolCall) -> Message:
             async with bound:
                 result = ToolResult(call.fault, failed=True) if call.fault else await toolbox.call(call)
+            if result.usage is not None:
+                self._counted.add_inner(result.usage)
             name = self._context.masker.mask_text(call.name)  # before a mark in it becomes another one
             return Message("tool", as_data(result.text, f"tool {name}"), tool_call_id=call.id, failed=result.failed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -57,91 +57,13 @@ def _text_of(schema: JsonObject) -> str:
 def _validator(text: str) -> Any:
     """By the schema's text: many calls ask for the same one. Raises NodeFault for one that can't be used."""
     from pipe_schemas.answers import faults
-    from pipe_schemas.multiples import multiple_of
+    from pipe_schemas.validating import validator_of
 
     schema: Any = json.loads(text)
     for fault in faults(schema):
         place = ".".join(str(step) for step in ("output_schema", *fault.path))
         raise NodeFault(ErrorKind.INVALID_OUTPUT, f"{place}: {fault.message}")
-    schema.pop("$schema", None)
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.validators import extend
-    from referencing import Registry
-
-    def pattern(validator: Any, wanted: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if isinstance(instance, str) and not _matches(wanted, instance):
-            yield ValidationError("")
-
-    def pattern_properties(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        for name, inner in wanted.items() if isinstance(instance, dict) else ():
-            for key, item in instance.items():
-                if _matches(name, key):
-                    yield from validator.descend(item, inner, path=key, schema_path=name)
-
-    def additional(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        for key in _additional(instance, schema) if isinstance(instance, dict) else ():
-            if wanted is False:
-                yield ValidationError("")
-                return
-            yield from validator.descend(instance[key], wanted, path=key)
-
-    def unique(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if wanted and isinstance(instance, list) and len({_canonical(item) for item in instance}) < len(instance):
-            yield ValidationError("")
-
-    kind = extend(
-        Draft202012Validator,
-        {
-            "pattern": pattern,
-            "patternProperties": pattern_properties,
-            "additionalProperties": additional,
-            "multipleOf": multiple_of,
-            "uniqueItems": unique,
-        },
-    )
-    return kind(schema, registry=Registry())
-
-
-def _canonical(value: Json) -> str:
-    """The same text for values that are equal as JSON: 1 is 1.0, and not true."""
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, float) and item.is_integer():
-            return int(item)
-        if isinstance(item, list):
-            return [plain(each) for each in item]
-        return {key: plain(each) for key, each in item.items()} if isinstance(item, dict) else item
-
-    return json.dumps(plain(value), sort_keys=True)
-
-
-def _additional(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    patterns = schema.get("patternProperties", {})
-    for key in instance:
-        if key not in schema.get("properties", {}) and not any(_matches(pattern, key) for pattern in patterns):
-            yield key
-
-
-def _matches(pattern: str, text: str) -> bool:
-    """Whether the pattern occurs in the text, in time that grows with the text only."""
-    from pydantic_core import ValidationError
-
-    try:
-        _compiled(pattern).validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> Any:
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
-
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except SchemaError:
-        raise ValueError(f"the pattern {pattern[:60]!r} can't be used") from None
+    return validator_of(schema)
 
 
 # ---------------------------------------------------------------- sentences
@@ -164,7 +86,9 @@ def _faults(error: Any, mask: Callable[[str], str]) -> Iterator[str]:
     elif keyword == "required":
         yield from (f"lacks the property {json.dumps(name)}" for name in wanted if name not in value)
     elif keyword == "additionalProperties":
-        names = ", ".join(json.dumps(key, ensure_ascii=False) for key in _additional(value, error.schema))
+        from pipe_schemas.validating import additional_in
+
+        names = ", ".join(json.dumps(key, ensure_ascii=False) for key in additional_in(value, error.schema))
         yield f"has properties that are not declared: {excerpt(mask(names[:SEEN]), 200)}"
     elif keyword in ("anyOf", "oneOf") and error.context:
         nearest = max(error.context, key=lambda one: (len(one.absolute_path), one.validator != "type"))

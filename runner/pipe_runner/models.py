@@ -223,14 +223,13 @@ class ModelFault(NodeFault):
         begun: bool = False,
     ) -> None:
         super().__init__(KIND_OF[reason], message)
-        self.reason = reason
+        self.reason, self.sent, self.status, self.request_id = reason, sent, status, request_id
         self.retry_after = retry_after
         """Seconds that the service asked to wait, in whatever form it said so."""
-        self.sent = sent
-        self.status = status
         self.usage = usage
         """What the service counted all the same."""
-        self.request_id = request_id
+        self.cost: float | None = None
+        """US dollars of that, where the price is known; the runner puts it in."""
         self.begun = begun
         """Something of the answer had come: asked again within the same call, it would be paid for twice."""
 
@@ -316,13 +315,14 @@ class ProviderType(Protocol):
 
 
 class ToolResult(NamedTuple):
-    """What a tool gave: data, never an instruction."""
+    """What a tool gave: data, never an instruction. `usage` is that of models that it asked, as an outcome has it."""
 
     text: str
     """For the model; bounded."""
     failed: bool = False
     truncated: int | None = None
     """Bytes of the whole, where `text` was cut."""
+    usage: Mapping[str, Json] | None = None
 
 
 class Toolbox(Protocol):

@@ -141,7 +141,7 @@ class Run(State):
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
         if self.ledger is not None:
-            totals.update(self.ledger.total.to_json())
+            totals.update(self.ledger.total.totals())
         if self.messages:
             totals["messages"] = self.messages
         return totals

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 NANO: Final = 10**9
 """Parts of a US dollar in which money is counted."""
-_MOST: Final = 1e15
+MOST: Final = 1e15
 """US dollars that no call costs; a sum of such is still a number."""
 _EXACT: Final = 10**6
 """US dollars below which each number of nanos is another number."""
@@ -23,7 +23,7 @@ COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
 
 def is_price(dollars: Any) -> bool:
     """Whether that is an amount of dollars which a call may cost."""
-    return isinstance(dollars, int | float) and not isinstance(dollars, bool) and 0 <= dollars < _MOST
+    return isinstance(dollars, int | float) and not isinstance(dollars, bool) and 0 <= dollars < MOST
 
 
 def nanos(dollars: float) -> int:
@@ -184,6 +184,10 @@ class Spent:
         if self.all_unpriced:
             data["unpriced"] = self.all_unpriced
         return data
+
+    def totals(self) -> dict[str, Any]:
+        """The same, to stand beside the numbers of nodes by status, of which `cached` is one."""
+        return {"cached_tokens" if name == "cached" else name: value for name, value in self.to_json().items()}
 
 
 class Ledger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from pydantic_core import to_json
 
@@ -56,14 +57,14 @@ def faults(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     if len(text) > LARGEST:
         yield SchemaFault((), f"the schema has {len(text)} bytes, and {LARGEST} is the most")
         return
-    found = list(_faults(schema, (), _names(schema), 0))
+    found = list(_faults(schema, (), schema, 0))
     if "definitions" in schema and "$defs" in schema:
         found.append(SchemaFault(("definitions",), "`definitions` is what `$defs` was called: there is one of them"))
     yield from found
     if found:
         return
     yield from contradictions(schema)
-    if b'"$ref"' in text:
+    if b'"$ref"' in text or b'"unevaluated' in text:
         yield from _endless(schema)
 
 
@@ -96,6 +97,20 @@ def changed(schema: Any, change: Callable[[str], str]) -> Any:
     return out
 
 
+def part_of(schema: Mapping[str, Any], reference: str) -> Any:
+    """What `$ref` leads to; raises KeyError where that is no part of the schema."""
+    if reference == "#":
+        return schema
+    for key in ("$defs", "definitions"):
+        name = reference.removeprefix(f"#/{key}/")
+        if name != reference:
+            name = unquote(name)
+            if "/" in name:  # of a part of a part
+                break
+            return schema[key][name.replace("~1", "/").replace("~0", "~")]
+    raise KeyError(reference)
+
+
 def taken_apart(schema: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the schema says, and its `$defs`, so that it can stand inside of another one that has these."""
     own = "answer"
@@ -126,7 +141,7 @@ def _names(schema: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _faults(schema: Any, path: Path, names: set[str], depth: int) -> Iterator[SchemaFault]:
+def _faults(schema: Any, path: Path, root: Mapping[str, Any], depth: int) -> Iterator[SchemaFault]:
     if isinstance(schema, bool) and path:
         return
     if not isinstance(schema, dict):
@@ -142,35 +157,35 @@ def _faults(schema: Any, path: Path, names: set[str], depth: int) -> Iterator[Sc
         elif key in ("$defs", "definitions") and path:
             yield SchemaFault(place, f"`{key}` stands at the top of the schema", at_key=True)
         elif key in ONE or key in LISTS or key in MAPS:
-            yield from _inner(key, value, place, names, depth)
+            yield from _inner(key, value, place, root, depth)
         elif key in KEYWORDS:
-            why = _wrong(key, value, names, top=not path)
+            why = _wrong(key, value, root, top=not path)
             if why is not None:
                 yield SchemaFault(place, *why)
         elif not key.startswith("x-"):
             yield SchemaFault(place, f"JSON Schema has no keyword `{key[:60]}`", keyword=key, at_key=True)
 
 
-def _inner(key: str, value: Any, place: Path, names: set[str], depth: int) -> Iterator[SchemaFault]:
+def _inner(key: str, value: Any, place: Path, root: Mapping[str, Any], depth: int) -> Iterator[SchemaFault]:
     if key in LISTS:
         if not isinstance(value, list) or not value:
             yield SchemaFault(place, f"`{key}` is a list of schemas")
             return
         for number, part in enumerate(value):
-            yield from _faults(part, (*place, number), names, depth + 1)
+            yield from _faults(part, (*place, number), root, depth + 1)
     elif key in MAPS:
         if not isinstance(value, dict):
             yield SchemaFault(place, f"`{key}` is a map of schemas by name")
             return
         for name, part in value.items():
-            yield from _faults(part, (*place, name), names, depth + 1)
+            yield from _faults(part, (*place, name), root, depth + 1)
     elif key == "items" and isinstance(value, list):
         yield SchemaFault(place, "`items` is one schema", "a schema for each place is `prefixItems`")
     else:
-        yield from _faults(value, place, names, depth + 1)
+        yield from _faults(value, place, root, depth + 1)
 
 
-def _wrong(key: str, value: Any, names: set[str], *, top: bool) -> tuple[str, str | None] | None:
+def _wrong(key: str, value: Any, root: Mapping[str, Any], *, top: bool) -> tuple[str, str | None] | None:
     """Why a keyword can't have this value, and a hint."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if key == "type":
@@ -190,7 +205,7 @@ def _wrong(key: str, value: Any, names: set[str], *, top: bool) -> tuple[str, st
         if not isinstance(value, dict) or any(not isinstance(one, list) for one in value.values()):
             return "`dependentRequired` is a map of lists of names", None
     elif key == "$ref":
-        return _reference(value, names)
+        return _reference(value, root)
     elif key == "$schema":
         named = str(value).removeprefix("https://").removeprefix("http://").rstrip("#")
         if not top or named not in DIALECTS:
@@ -208,21 +223,17 @@ def _wrong(key: str, value: Any, names: set[str], *, top: bool) -> tuple[str, st
     return None
 
 
-def _reference(value: Any, names: set[str]) -> tuple[str, str | None] | None:
-    if value == "#":
-        return None
-    if isinstance(value, str):
-        for prefix in ("#/$defs/", "#/definitions/"):
-            name = value.removeprefix(prefix).replace("~1", "/").replace("~0", "~")
-            if value.startswith(prefix) and name in names:
-                return None
-    there = ", ".join(f"`#/$defs/{name}`" for name in sorted(names)[:8])
-    return "`$ref` names no part of this schema", f"there is {there}" if there else "put the part under `$defs`"
+def _reference(value: Any, root: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    try:
+        part_of(root, value if isinstance(value, str) else "")
+    except (KeyError, TypeError):
+        there = ", ".join(f"`#/$defs/{name}`" for name in sorted(_names(root))[:8])
+        return "`$ref` names no part of this schema", f"there is {there}" if there else "put the part under `$defs`"
+    return None
 
 
 def _endless(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     """Schemas that refer to themselves for the same value, or have too many alternatives for it."""
-    definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
     known: dict[int, int] = {}
     open_: set[int] = set()
 
@@ -241,8 +252,9 @@ def _endless(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
             for inner in part.get("dependentSchemas", {}).values():
                 total += ways(inner)
             if "$ref" in part:
-                name = part["$ref"].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-                total += ways(schema if part["$ref"] == "#" else definitions[name])
+                total += ways(part_of(schema, part["$ref"]))
+            if "unevaluatedProperties" in part or "unevaluatedItems" in part:
+                total *= 2  # what a value fits is asked once more, to know what of it is evaluated
             known[id(part)] = total
             open_.discard(id(part))
         return known[id(part)]

@@ -167,6 +167,15 @@ def test_a_model_chooses_among_the_agents_that_there_are(tmp_path: Path) -> None
     assert "a model chose it: so" in printed(done)
 
 
+@pytest.mark.parametrize("names", [["logs"], ["logs", "net"]])
+def test_what_a_model_has_used_that_chose_is_the_usage_of_the_node(tmp_path: Path, names: list[str]) -> None:
+    options = {"logs": {"paths": ["/var/log/x.log"]}, "net": {"host": "example.org"}}
+    done, _ = ask_model(tmp_path, answer(*((name, options[name]) for name in names)))
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    usage: Any = done.node("a").usage
+    assert (usage["calls"], usage["input"], usage["output"], usage["cost"]) == (1, 10, 5, 0.001)
+
+
 def test_what_a_model_makes_up_is_left_out_and_told(tmp_path: Path) -> None:
     done, agents = ask_model(tmp_path, answer(("logs", {"shell": "rm -rf /", "since": "2h"})))
     (call,) = agents.get("logs").calls  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipe_runner.models import Usage
+from pipe_runner.models import ModelFault, Reason, Usage
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
@@ -126,6 +126,44 @@ def test_v1_tokens_that_contradict_count_as_the_larger_reading_says(tmp_path: Pa
     assert (usage["input"], usage["output"], usage["cost"]) == (110, 25, 0.16)
 
 
+@pytest.mark.parametrize("said", [1e300, 1e15, -1.0, float("nan"), float("inf"), "0.5", True])
+def test_v1_what_is_no_amount_of_dollars_is_unknown_whoever_says_it(tmp_path: Path, said: Any) -> None:
+    text = "version: 1\nnodes: {ask: {agent: llm, provider: fake, with: {prompt: hello}}}\n"
+    run = run_pipeline(text, root=tmp_path, providers={"fake": FakeProvider(Answer("hi", cost=said), price=0.25)})
+    assert run.status == "succeeded", run.node("ask").error
+    assert run.events[-1].data["totals"]["cost"] == 0.25
+    run = run_pipeline(text, root=tmp_path, providers={"fake": FakeProvider(Answer("hi", cost=None), price=said)})
+    assert run.status == "succeeded", run.node("ask").error
+    assert run.events[-1].data["totals"]["unpriced"] == 1
+    bounded = text.replace("nodes:", "budget: {max_cost: 5}\nnodes:")
+    model = FakeProvider(Answer("hi", cost=None), price=said)
+    run = run_pipeline(bounded, root=tmp_path, providers={"fake": model})
+    assert (errors(run), model.requests) == ({"ask": "refused"}, [])
+
+
+def test_v1_an_absurd_number_of_tokens_is_no_fault_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("providers: {fake: {prices: {fake-1: {input: 1000000, output: 1000000}}}}\n")
+    model = FakeProvider(Answer("hi", usage=Usage(2**53 - 1, 2**53 - 1), cost=None), price=None)
+    text = "version: 1\nbudget: {max_cost: 1e12}\nnodes: {ask: {agent: llm, provider: fake, with: {prompt: hello}}}\n"
+    run = run_pipeline(text, root=tmp_path, providers={"fake": model})
+    assert run.status == "succeeded", run.node("ask").error
+    assert run.events[-1].data["totals"]["tokens"] == 2**54 - 2
+    assert run.events[-1].data["totals"]["cost"] > 9e14
+    most = text.replace("prompt: hello", f"prompt: hello, max_tokens: {10**20}")
+    assert errors(run_pipeline(most, root=tmp_path, providers={"fake": model})) == {"ask": "budget"}
+
+
+def test_what_a_declined_call_has_cost_is_in_the_usage_of_its_node_as_in_the_log(tmp_path: Path) -> None:
+    fault = ModelFault(Reason.REFUSED, "no", usage=Usage(100, 50, cached=500))
+    (tmp_path / "pipe.yml").write_text("providers: {fake: {prices: {fake-1: {input: 1000, output: 2000}}}}\n")
+    text = "version: 1\nnodes: {ask: {agent: llm, provider: fake, with: {prompt: hello}}}\n"
+    run = run_pipeline(text, root=tmp_path, providers={"fake": FakeProvider(fault, price=None)})
+    usage: Any = run.node("ask").usage
+    assert (usage["input"], usage["output"], usage["cost"]) == (600, 50, 0.7)
+    totals = run.events[-1].data["totals"]
+    assert (totals["input"], totals["output"], totals["cost"]) == (600, 50, 0.7)
+
+
 def test_v1_what_is_no_number_of_tokens_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "pipe.yml").write_text("providers: {fake: {limits: {tpm: 1000000}}}\n")
     odd: Any = "many"
@@ -136,6 +174,17 @@ def test_v1_what_is_no_number_of_tokens_is_unknown(tmp_path: Path) -> None:
     reserved, called = (event.data for event in run.events if event.event.startswith("model."))
     assert "tokens" not in called
     assert run.events[-1].data["totals"]["tokens"] == reserved["tokens"]
+
+
+def test_cached_nodes_and_cached_tokens_are_two_totals(tmp_path: Path) -> None:
+    model = FakeProvider(Answer("hi", usage=Usage(100, 5, cached=70)))
+    text = (
+        "version: 1\nnodes:\n  kept: {run: echo, cache: true}\n  ask: {agent: llm, provider: fake, with: {prompt: x}}\n"
+    )
+    for cached in (0, 1):
+        run = run_pipeline(text, root=tmp_path, providers={"fake": model})
+        totals = run.events[-1].data["totals"]
+        assert (totals.get("cached", 0), totals["succeeded"], totals["cached_tokens"]) == (cached, 2 - cached, 70)
 
 
 def test_a_replayed_call_counts_as_it_was_recorded(tmp_path: Path) -> None:

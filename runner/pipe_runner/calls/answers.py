@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from pipe_runner.calls.counts import counted, fitting
+from pipe_runner.calls.counts import counted, fitting, priced
 from pipe_runner.errors import MEND_RECORDING, NodeFault, NoRecording, StorageError, held_to
 from pipe_runner.models import (
     Finish,
@@ -20,7 +20,6 @@ from pipe_runner.models import (
     out_of_time,
     was_sent,
 )
-from pipe_runner.spent import is_price
 from pipe_runner.types import ErrorKind, Json
 
 
@@ -49,7 +48,7 @@ def response_from_json(data: Json) -> ModelResponse:
     _typed(values, "model", str, "")
     _typed(values, "provider", str, "")
     held_to(values, {"request_id": str, "latency": float, "first_piece": float})
-    if (cost := values.get("cost")) is not None and not is_price(cost):
+    if (cost := values.get("cost")) is not None and priced(cost) is None:
         raise ValueError("`cost` is no amount of dollars")
     values["finish"] = Finish(values["finish"])
     if values.get("usage") is not None:

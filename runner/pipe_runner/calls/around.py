@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pipe_runner.calls.counts import fitting
+from pipe_runner.calls.counts import fitting, priced
 from pipe_runner.models import ProviderSettings, Usage
 from pipe_runner.ports import Attempt
-from pipe_runner.spent import is_price
 from pipe_runner.types import Json, JsonObject
 
 
@@ -34,12 +33,11 @@ class AsTheTypeSays:
 
     def cost(self, model: str, usage: Usage) -> float | None:
         """What the type says of a usage whose parts fit; nonsense is no price."""
-        cost = self._cost_of(model, fitting(usage))
-        return cost if cost is None or is_price(cost) else None
+        return priced(self._cost_of(model, fitting(usage)))
 
     def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         plain = Usage(tokens_in, tokens_out)
         ways = (plain, plain._replace(cache_written=tokens_in), plain._replace(reasoning=tokens_out))
-        costs = [self._cost_of(model, usage) for usage in ways]
+        costs = [priced(self._cost_of(model, usage)) for usage in ways]
         known = [cost for cost in costs if cost is not None]
         return max(known) if len(known) == len(costs) else None

@@ -1,13 +1,24 @@
-"""Numbers of tokens as services give them: whether they can be any, and what they mean where they contradict."""
+"""Numbers of tokens and dollars as services give them: whether they can be any, and what they mean where they
+contradict."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from pipe_runner.models import Usage
+from pipe_runner.spent import is_price
 
 
 def counted(usage: Usage) -> bool:
     """Whether these can be numbers of tokens; what no service can have counted is told by none."""
     return set(map(type, usage)) == {int} and min(usage) >= 0 and max(usage) < 2**53
+
+
+def priced(cost: Any) -> float | None:
+    """US dollars that a call can have cost; None of what is no price, whoever says it."""
+    number = float(cost) if isinstance(cost, Decimal) and not cost.is_nan() else cost
+    return float(number) if is_price(number) else None
 
 
 def fitting(usage: Usage) -> Usage:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
 from pipe_runner.calls.around import NotRecorded
-from pipe_runner.calls.counts import counted, fitting
+from pipe_runner.calls.counts import counted, fitting, priced
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
@@ -31,7 +31,6 @@ from pipe_runner.models import (
 )
 from pipe_runner.plan import MOST_OUT
 from pipe_runner.ports import Attempt, Clock, Emit, Masker
-from pipe_runner.spent import is_price
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
 
 BRIEF: Final = 5.0
@@ -171,6 +170,9 @@ class Desk:
             else:
                 usage = _counted(error.usage) if isinstance(error, ModelFault) else None
                 cost = prices.cost(model, usage) if usage else None
+                usage = fitting(usage) if usage else None
+                if isinstance(error, ModelFault):
+                    error.usage, error.cost = usage, cost
             sent = (out or self._recorder.replays) and may_be_paid(error)
             took = self._clock.monotonic() - began
             data = called(held.call, name, model, took, self._mask, error=error, usage=usage, cost=cost, sent=sent)
@@ -242,9 +244,7 @@ def _without_others(messages: tuple[Message, ...], provider: str, model: str) ->
 
 def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
     """The answer with what it cost: here, unless the service says it, so that a recording holds it."""
-    usage, cost = _counted(answer.usage), answer.cost
-    if cost is not None and not is_price(cost):  # the service says nonsense
-        cost = None
+    usage, cost = _counted(answer.usage), priced(answer.cost)
     if usage is not None and cost is None:
         cost = prices.cost(model, usage)
         if cost is None and answer.model:

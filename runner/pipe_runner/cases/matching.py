@@ -56,13 +56,13 @@ def unmet(expected: Any, got: Any, path: Path_, what: str) -> Iterator[Unmet]:
             return
         for number, inner in enumerate(expected):
             yield from unmet(inner, got[number], (*path, number), f"{what}[{number}]")
-    elif not equal(expected, got):
+    elif not same(expected, got):
         yield Unmet(path, what, expected, got)
 
 
 def _holds(word: str, inner: Any, got: Any) -> bool:
     if word == "exactly":
-        return equal(inner, got)
+        return same(inner, got)
     if word == "not":
         return next(unmet(inner, got, (), ""), None) is not None
     if word == "matches":
@@ -72,12 +72,3 @@ def _holds(word: str, inner: Any, got: Any) -> bool:
     if isinstance(got, list):
         return any(next(unmet(inner, item, (), ""), None) is None for item in got)
     return isinstance(got, Mapping) and isinstance(inner, str) and inner in got
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Equal as JSON, all the way down: true is not 1, and 1 is 1.0."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return same(one, other)

@@ -32,7 +32,7 @@ def costs(plan: Plan, nodes: Sequence[PlannedNode], registry: Registry, state: s
     """None where none of these nodes asks a model."""
     repeated = members([node for node in nodes if node.fan_out is not None], plan.subplans)
     asking = {
-        node.agent
+        node.agent: type(registry.get(node.agent)).__module__.startswith("pipe_agents.")
         for node in (*nodes, *repeated)
         if node.pipeline is None and asks_models(registry.get(node.agent), node.options.data)
     }

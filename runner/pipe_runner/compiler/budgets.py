@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pipe_runner.plan import MOST_OUT, Budget, Plan
@@ -22,7 +23,7 @@ def budget_of(spec: BudgetSpec | None) -> Budget | None:
     """What calls of models may use; None where nothing is said of that."""
     if spec is None or (spec.max_cost is None and spec.max_tokens is None):
         return None
-    cost = None if spec.max_cost is None else round(spec.max_cost * 10**9)
+    cost = None if spec.max_cost is None else round(Decimal(str(spec.max_cost)) * 10**9)
     return Budget(cost, spec.max_tokens, spec.unknown_cost == "allow")
 
 

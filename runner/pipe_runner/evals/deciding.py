@@ -45,7 +45,9 @@ class Tally(NamedTuple):
         n, p = self.graded, self.passed / self.graded
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        # Of none and of all one bound is 0 and 1, to the last digit: thresholds are held against it.
+        low = max(0.0, middle - half) if self.passed else 0.0
+        return low, min(1.0, middle + half) if self.passed < n else 1.0
 
     def add(self, passed: bool) -> Tally:
         return Tally(self.passed + passed, self.graded + 1, self.planned)

@@ -15,8 +15,8 @@ _WHOLE = "overall"
 
 
 def junit(result: Result) -> bytes:
-    """The document. A case below its threshold has failed; one of which a sample couldn't be graded is an error; one of
-    which no sample counts is skipped."""
+    """The document. A case below its threshold has failed; one of which a sample couldn't be graded is an error, unless
+    the whole has passed without it; one of which no sample counts is skipped."""
     evaluation, samples = result.evaluation, result.by_case()
     tests = [_case(result, name, tally, samples[name]) for name, tally in result.decider.cases.items()]
     tests.append(_whole(result))
@@ -42,7 +42,7 @@ def _case(result: Result, name: str, tally: Tally, samples: Sequence[Sample]) ->
     told = "\n".join(f"{sample.run}: {sample.why}" for sample in samples if not sample.passed)
     if tally.graded and tally.passed / tally.graded < evaluation.each:
         _add(test, "failure", f"{tally.passed} of {tally.graded} samples passed", told)
-    elif any(sample.passed is None for sample in samples):
+    elif result.verdict is not Verdict.PASSED and any(sample.passed is None for sample in samples):
         _add(test, "error", "not every sample could be graded", told)
     elif not samples:
         why = result.stopped or "the result was decided without it"

@@ -17,6 +17,7 @@ _GREEN, _RED, _YELLOW, _DIM = "32", "31", "33", "2"
 _INKS: Final = {Verdict.PASSED: _GREEN, Verdict.FAILED: _RED, Verdict.UNDECIDED: _YELLOW}
 _LONGEST: Final = 300
 _WIDEST: Final = 40
+_DIGITS: Final = 12
 
 
 class Text:
@@ -150,12 +151,18 @@ def _cost(result: Result) -> float | None:
 
 
 def _percent(rate: float | None) -> str:
-    return "?" if rate is None else f"{rate * 100:.4g} %"
+    return "?" if rate is None else f"{_number(rate, 4)} %"
 
 
 def _bounds(tally: Tally, confidence: float) -> str:
     low, high = tally.bounds(confidence)
-    return f"{low * 100:.3g} to {high * 100:.3g} %"
+    return f"{_number(low, 3)} to {_number(high, 3)} %"
+
+
+def _number(share: float, digits: int) -> str:
+    """Of a hundred; what is not all of it is told by as many more digits as that takes."""
+    text = f"{share * 100:.{digits}g}"
+    return _number(share, digits + 1) if text == "100" and share < 1 and digits < _DIGITS else text
 
 
 def _cut(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import NodeFault
@@ -15,7 +15,7 @@ from pipe_runner.routing.options import accepted
 from pipe_runner.routing.passwords import routed_without
 from pipe_runner.routing.scores import scored
 from pipe_runner.tools.inner import apart, in_time_left
-from pipe_runner.types import ErrorKind, EventKind, JsonObject, NodeStatus
+from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
@@ -29,6 +29,8 @@ class WithinRun:
         self._registry, self._performs, self._clock = registry, performs, clock
         self._began: dict[tuple[str, int], float] = {}
         """When attempts began to choose."""
+        self._asked: dict[tuple[str, int], Mapping[str, Json]] = {}
+        """What a model has used that chose, until an agent that it chose has ended."""
 
     async def choose(self, attempt: Attempt, emit: Emit) -> Sequence[JsonObject]:
         """The agents for the task of an attempt of `auto`, each with its options, score and why."""
@@ -65,7 +67,9 @@ class WithinRun:
         now = self._clock.monotonic()
         inner = attempt._replace(agent=agent, options=options, validate=True)
         inner = in_time_left(inner, attempt.timeout, now - self._began.get(_key(attempt), now))
-        return await apart(self._performs(inner, emit))
+        outcome = await apart(self._performs(inner, emit))
+        asked = self._asked.pop(_key(attempt), None)
+        return outcome if asked is None else outcome._replace(usage=_both(asked, outcome.usage))
 
     async def _by_model(
         self, attempt: Attempt, emit: Emit, cards: Sequence[Card], by_words: Routing, most: int
@@ -75,12 +79,26 @@ class WithinRun:
         timeout = PATIENCE if attempt.timeout is None else min(PATIENCE, attempt.timeout / 2)
         attempt = attempt._replace(timeout=timeout)
         outcome = await self.perform(attempt, ASKS, {**asked, "provider": options.get("provider") or []}, emit)
+        if outcome.usage is not None:
+            self._asked[_key(attempt)] = outcome.usage
         if outcome.status is NodeStatus.CANCELLED:
             raise asyncio.CancelledError
         if outcome.status is not NodeStatus.SUCCEEDED:
             told = outcome.error.message if outcome.error is not None else f"it ended {outcome.status}"
             return fallen_back(by_words, f"no model could be asked: {told}")
         return answered(outcome.output, cards, by_words, most)
+
+
+def _both(one: Mapping[str, Json], other: Mapping[str, Json] | None) -> Mapping[str, Json]:
+    """The sums, null where one of them isn't known."""
+    if other is None:
+        return one
+    found: dict[str, Json] = {}
+    for name, value in one.items():
+        more = other.get(name)
+        known = isinstance(value, int | float) and isinstance(more, int | float)
+        found[name] = value + more if known else None  # type: ignore[operator]
+    return found
 
 
 def _key(attempt: Attempt) -> tuple[str, int]:

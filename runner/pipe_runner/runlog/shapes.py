@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -13,6 +12,8 @@ Check: TypeAlias = Callable[[Any], bool]
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z").match
 _MOST_SECONDS: Final = 1e12
+MOST_DOLLARS: Final = 1e15
+"""As `spent.MOST`, which a log without calls has no use for."""
 
 
 def check_shape(kind: str, data: Mapping[str, Any]) -> None:
@@ -47,7 +48,7 @@ def _seconds(value: Any) -> bool:
 
 
 def _cost(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < math.inf
+    return type(value) in (int, float) and 0 <= value < MOST_DOLLARS
 
 
 def _object(value: Any) -> bool:
@@ -86,6 +87,7 @@ def _with(must: Mapping[str, Check], may: Mapping[str, Check]) -> Check:
     return check
 
 
+_PARTS: Final = ("cached", "cache_written", "reasoning")
 _ERROR: Final = _with({"kind": _text, "message": _text}, {"exit_code": _or_none(_whole), "tail": _or_none(_text)})
 _REF: Final = _with({"sha256": _digest, "bytes": _size, "type": _text, "excerpt": _text}, {})
 _ARTIFACT: Final = _with({"name": _text, "path": _text, "sha256": _digest, "bytes": _size}, {"executable": _flag})
@@ -117,6 +119,7 @@ _CALL: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("call", "provider", "model"), _text),
     "cost": _or_none(_cost),
 }
+_TOKENS: Final = _with(dict.fromkeys(("input", "output"), _size), dict.fromkeys(_PARTS, _size))
 _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     EventKind.RUN_STARTED: {
         **dict.fromkeys(("pipeline", "path", "root", "digest", "durability"), _text),
@@ -167,6 +170,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     EventKind.MODEL_RESERVED: {**_CALL, "tokens": _size},
     EventKind.MODEL_CALLED: {
         **_CALL,
+        "tokens": _or_none(_TOKENS),
         **dict.fromkeys(("finish", "answered_by", "request_id"), _or_none(_text)),
         "duration_s": _or_none(_seconds),
         "error": _or_none(_ERROR),

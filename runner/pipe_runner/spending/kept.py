@@ -91,4 +91,10 @@ def _from_json(data: Any) -> Row:
     ]
     if not read or not written or not all(start == 0 for start, _ in (read[0], written[0])):
         raise ValueError("no row")
-    return Row(read, written, cached, cache_written, reasoning, Decimal(request), window)
+    row = Row(read, written, cached, cache_written, reasoning, Decimal(request), window)
+    prices = [row.request, *(price for one in row[:5] for _, price in one or ())]
+    if not all(price.is_finite() and price >= 0 for price in prices):
+        raise ValueError("no price")
+    if window is not None and type(window) is not int:
+        raise ValueError("no number of tokens")
+    return row

@@ -15,11 +15,14 @@ from pipe_runner.models import ProviderSettings, Usage
 from pipe_runner.spending.kept import KeptRows
 from pipe_runner.spending.listed import listed
 from pipe_runner.spending.rows import Row
+from pipe_runner.spent import MOST
 
 FREE: Final = frozenset({"ollama"})
 """Types of providers whose models cost nothing by the call."""
 ANY_MODEL: Final = "*"
 """In `prices` of pipe.yml: models that aren't named there."""
+
+_MOST: Final = Decimal(MOST) - 1
 
 Rows = Callable[[str, Mapping[str, Any], str], "tuple[Row, ...]"]
 """By type, options and model: the that of now first, and those that a call may meet before it ends."""
@@ -45,15 +48,15 @@ class ListedPrices:
     def cost(self, model: str, usage: Usage) -> float | None:
         """US dollars of a call; None: the price is not known."""
         rows = self._of(model)
-        return float(rows[0].cost(usage)) if rows else self._said.cost(model, usage)
+        return _bounded(rows[0].cost(usage)) if rows else self._said.cost(model, usage)
 
     def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         """US dollars that such a call costs at most; None: the price is not known."""
         rows = self._of(model)
         if len(rows) == 1:
-            return float(rows[0].most(tokens_in, tokens_out))
+            return _bounded(rows[0].most(tokens_in, tokens_out))
         if rows:
-            return float(max(row.most(tokens_in, tokens_out) for row in rows))
+            return _bounded(max(row.most(tokens_in, tokens_out) for row in rows))
         return self._said.most(model, tokens_in, tokens_out)
 
     def window(self, model: str) -> int | None:
@@ -79,6 +82,11 @@ class ListedPrices:
         if self.type in FREE:
             return (_row({"input": 0, "output": 0}),)
         return self._listed(self.type, self._options, model)
+
+
+def _bounded(dollars: Decimal) -> float:
+    """As it is counted: of numbers of tokens that nobody means, such as no call costs."""
+    return float(min(dollars, _MOST))
 
 
 def _row(said: Mapping[str, Any]) -> Row:

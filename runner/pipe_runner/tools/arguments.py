@@ -18,7 +18,9 @@ LARGEST: Final = 256 * 1024
 _LONGEST: Final = 300
 _BY_NAME: Final = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
 _DATA: Final = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
-_WITH_PATTERNS: Final = frozenset({"patternProperties", "additionalProperties", "unevaluatedProperties"})
+_WITH_PATTERNS: Final = frozenset({"patternProperties", "additionalProperties"})
+_UNEVALUATED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems"})
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
 def check_parameters(schema: Any, tool: str) -> JsonObject:
@@ -72,21 +74,65 @@ def _validator(schema: str) -> Any:
 
 
 def _without_patterns(schema: Any) -> Any:
-    """The schema without regular expressions: one may take forever, and the tool checks its arguments itself."""
-    if isinstance(schema, list):
-        return [_without_patterns(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    leave_out = {"pattern"} | (_WITH_PATTERNS if "patternProperties" in schema else frozenset())
-    found: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in _BY_NAME and isinstance(value, Mapping):
-            found[key] = {name: _without_patterns(item) for name, item in value.items()}
-        elif key in _DATA:
-            found[key] = value
-        elif key not in leave_out:
-            found[key] = _without_patterns(value)
-    return found
+    """The schema without regular expressions: one may take forever, and the tool checks its arguments itself. It lets
+    pass all that the whole one does: what holds less where a part of it holds more goes, too."""
+    return _Looser(schema).of(schema)
+
+
+class _Looser:
+    """Makes one schema looser."""
+
+    def __init__(self, schema: Any) -> None:
+        self._known: dict[int, bool] = {}
+        self._refers_to_some = False
+        self._refers_to_some = self._has_pattern(schema)
+        self._known.clear()  # from here on a reference may lead to one
+
+    def of(self, schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [self.of(item) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        leave_out = {"pattern"} | (_WITH_PATTERNS if "patternProperties" in schema else frozenset())
+        if self._has_pattern(schema):
+            leave_out |= _UNEVALUATED
+        if self._has_pattern(schema.get("if")):
+            leave_out |= {"if", "then", "else"}
+        if self._has_pattern(schema.get("contains")):
+            leave_out |= {"maxContains"}
+        leave_out |= {key for key in ("not", "oneOf") if self._has_pattern(schema.get(key))}
+        found: dict[str, Any] = {}
+        for key, value in schema.items():
+            if key in _BY_NAME and isinstance(value, Mapping):
+                found[key] = {name: self.of(item) for name, item in value.items()}
+            elif key in _DATA:
+                found[key] = value
+            elif key not in leave_out:
+                found[key] = self.of(value)
+        if "oneOf" in leave_out:  # of which one at least must fit
+            found["allOf"] = [*found.get("allOf", []), {"anyOf": self.of(schema["oneOf"])}]
+        return found
+
+    def _has_pattern(self, part: Any) -> bool:
+        """Whether there is one in a schema, or in several."""
+        if not isinstance(part, dict | list):
+            return False
+        if id(part) not in self._known:
+            self._known[id(part)] = False
+            self._known[id(part)] = self._holds(part)
+        return self._known[id(part)]
+
+    def _holds(self, part: dict[str, Any] | list[Any]) -> bool:
+        if isinstance(part, list):
+            return any(map(self._has_pattern, part))
+        if isinstance(part.get("pattern"), str) or "patternProperties" in part:
+            return True
+        if self._refers_to_some and not part.keys().isdisjoint(_REFERENCES):
+            return True
+        maps = [part[key] for key in _BY_NAME if isinstance(part.get(key), dict)]
+        by_name = (value for one in maps for value in one.values())
+        others = (value for key, value in part.items() if key not in _BY_NAME and key not in _DATA)
+        return any(map(self._has_pattern, (*by_name, *others)))
 
 
 def _short(text: str) -> str:

@@ -44,12 +44,13 @@ class Box:
             names = ", ".join(self._tools)
             return ToolResult(f"there is no tool {call.name[:100]!r}; there is {names}", failed=True)
         began = self._clock.monotonic()
-        performed = False
+        performed, usage = False, None
 
         async def perform() -> Json:
-            nonlocal performed
+            nonlocal performed, usage
             performed = True
             result = await tool.use(call.arguments)
+            usage = result.usage
             return _to_json(bounded(result._replace(text=self._masker.mask_text(result.text))))
 
         try:
@@ -67,7 +68,7 @@ class Box:
             self._tell(call.name, tool, began, ToolResult("", failed=True), replayed=not performed)
             raise
         self._tell(call.name, tool, began, result, replayed=not performed)
-        return result
+        return result._replace(usage=usage)
 
     async def close(self) -> None:
         """Nothing: servers are the run's."""

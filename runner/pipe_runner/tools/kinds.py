@@ -78,7 +78,7 @@ def result_of(outcome: Outcome) -> ToolResult:
     from pipe_runner.types import NodeStatus
 
     if outcome.status is NodeStatus.SUCCEEDED:
-        return ToolResult(as_text(outcome.output))
+        return ToolResult(as_text(outcome.output), usage=outcome.usage)
     error = outcome.error
     if error is None:
         raise NodeFault(ErrorKind.TOOL, f"the tool is {outcome.status}, which is no result")
@@ -86,7 +86,7 @@ def result_of(outcome: Outcome) -> ToolResult:
         raise NodeFault(error.kind, error.message)
     tail = "" if error.kind is ErrorKind.EXCEPTION else error.tail or ""  # a traceback tells of this machine
     parts = [f"{error.kind}: {error.message}", tail, as_text(outcome.output)]
-    return ToolResult("\n".join(part for part in parts if part), failed=True)
+    return ToolResult("\n".join(part for part in parts if part), failed=True, usage=outcome.usage)
 
 
 def as_text(value: Any) -> str:

@@ -127,6 +127,14 @@ def test_what_does_not_fit_is_said_in_words_of_json(value: Json, sentences: list
     assert misfits(SCHEMA, value) == sentences
 
 
+def test_what_must_not_be_there_is_told_with_its_place() -> None:
+    schema = {"properties": {"a": {"properties": {"b": False}}}, "patternProperties": {"^x-": False}}
+    assert misfits(schema, {"a": {"b": 1}, "x-c": 2}) == [
+        "at $.a.b: must not be there, 1",
+        "at $.x-c: must not be there, 2",
+    ]
+
+
 def test_sentences_are_bounded() -> None:
     found = misfits({"type": "array", "items": {"type": "string"}}, [{"x": "y" * 5000}] * 500)
     assert len(found) == 10

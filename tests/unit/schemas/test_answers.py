@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from pipe_schemas.answers import KEYWORDS, changed, faults, taken_apart
+from pipe_schemas.validating import validator_of
 
 RIGHT: list[dict[str, Any]] = [
     {},
@@ -114,15 +115,31 @@ def bomb(length: int) -> dict[str, Any]:
     return {"$ref": "#/$defs/d0", "$defs": {**definitions, f"d{length}": {"type": "string"}}}
 
 
+def unevaluated(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"properties": {"a": {}}}
+    for _ in range(depth):
+        schema = {"allOf": [schema], "unevaluatedProperties": False}
+    return schema
+
+
 @pytest.mark.parametrize(
     "schema",
-    [nested(33), nested(5000), bomb(30), bomb(400), {"enum": [nested(300)] * 400}],
-    ids=["deep", "very deep", "bomb", "long bomb", "large"],
+    [nested(33), nested(5000), bomb(30), bomb(400), {"enum": [nested(300)] * 400}, unevaluated(20)],
+    ids=["deep", "very deep", "bomb", "long bomb", "large", "unevaluated"],
 )
 def test_r2_what_would_take_long_is_refused_at_once(schema: dict[str, Any], in_time: Any) -> None:
     began = time.process_time()
     assert list(faults(schema))
     assert in_time(time.process_time() - began, 0.5)
+
+
+def test_r2_what_is_taken_is_checked_in_time(in_time: Any) -> None:
+    schema = next(one for depth in range(30, 0, -1) if not list(faults(one := unevaluated(depth))))
+    began = time.process_time()
+    assert validator_of(schema).is_valid({"a": 1})
+    assert not validator_of(schema).is_valid({"b": 1})
+    assert schema != unevaluated(1)
+    assert in_time(time.process_time() - began, 2)
 
 
 def test_only_references_are_changed() -> None:

@@ -31,6 +31,15 @@ def test_budgets_are_in_the_plan_and_survive_being_kept(planned: Planned) -> Non
 
 
 @pytest.mark.parametrize(
+    ("said", "nanos"),
+    [("1e300", 10**309), ("1e305", 10**314), ("123456789.123456789", 123456789123456790), ("0.1", 10**8), ("0", 0)],
+)
+def test_an_amount_of_dollars_is_taken_as_it_is_written_however_large(planned: Planned, said: str, nanos: int) -> None:
+    plan = planned(f"budget: {{max_cost: {said}}}\nnodes: {{a: {{{ASKS}}}}}\n")
+    assert plan.budget == Budget(nanos, None)
+
+
+@pytest.mark.parametrize(
     ("said", "seconds"),
     [
         ("max_time: 3m, budget: {max_time: 2m}", 120),

@@ -21,6 +21,23 @@ def test_bounds_are_those_of_wilson(passed: int, graded: int, low: float, high: 
     assert found == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.9, 0.95, 0.99, 0.9999])
+def test_samples_that_all_ended_the_same_have_a_bound_that_is_no_digit_off(confidence: float) -> None:
+    for graded in range(1, 2000):
+        assert Tally(graded, graded, graded).bounds(confidence)[1] == 1.0
+        assert Tally(0, graded, graded).bounds(confidence)[0] == 0.0
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_samples_that_all_pass_never_fail_a_threshold_of_all(confidence: float) -> None:
+    found = Decider(["a"], 100, 1.0, 1.0, confidence)
+    for _ in range(99):
+        found.count("a", True)
+        assert found.verdict() is None
+    found.count("a", True)
+    assert found.verdict() is Verdict.PASSED
+
+
 def test_without_samples_nothing_is_known() -> None:
     assert Tally(planned=3).bounds(0.95) == (0.0, 1.0)
     assert Tally(planned=3).rate is None

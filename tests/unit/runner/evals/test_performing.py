@@ -204,6 +204,20 @@ def test_a_schema_says_where_an_answer_does_not_fit(tmp_path: Path) -> None:
     assert result.counted[0].why == 'severity: output.severity: not as pattern: "^h"'
 
 
+def test_a_value_that_a_schema_lets_nobody_give_is_told_so(tmp_path: Path) -> None:
+    text = EVAL.replace("expression: output.severity == expected", "schema: {properties: {severity: false}}")
+    result = evaluated(tmp_path, text, {"fake": FakeProvider({"severity": "low"})})
+    assert result.counted[0].why == "severity: output.severity: must not be there"
+
+
+@pytest.mark.parametrize("keyword", ["additionalProperties", "unevaluatedProperties"])
+def test_a_schema_names_properties_by_patterns_of_any_script(tmp_path: Path, keyword: str) -> None:
+    schema = f"{{patternProperties: {{'^\\p{{L}}+$': {{enum: [low]}}}}, {keyword}: false}}"
+    text = EVAL.replace("{expression: output.severity == expected}", f"{{schema: {schema}}}")
+    result = evaluated(tmp_path, text, {"fake": FakeProvider({"severity": "low"})})
+    assert (result.verdict, result.counted[0].why) == (Verdict.PASSED, "")
+
+
 def test_a_model_judges_within_the_budget_and_is_not_asked_in_vain(tmp_path: Path) -> None:
     fake = FakeProvider(honest)
     judge = FakeProvider(lambda request: Answer({"good": "burns" in request.messages[-1].text}))

@@ -7,10 +7,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from tests.unit.runner.evals.conftest import PIPELINE, evaluated, read
 
-from pipe_runner.evals.deciding import Decider
+from pipe_runner.evals.deciding import Decider, Tally, Verdict
 from pipe_runner.evals.junit import junit
 from pipe_runner.evals.telling import Text, as_json, sentence
 from pipe_runner.models import ModelFault, Reason, Usage
@@ -32,6 +33,28 @@ def test_what_was_set_aside_is_told_as_a_bound(tmp_path: Path) -> None:
     sure = evaluated(tmp_path, EVAL, {"fake": FakeProvider(Answer({"severity": "high"}, cost=0.01))}, home="sure")
     assert "up to" not in sentence(sure)
     assert json.loads(as_json(sure, "x"))["up_to"] is False
+
+
+def test_an_evaluation_that_has_passed_has_no_error_in_junit(tmp_path: Path) -> None:
+    away, good = ModelFault(Reason.UNAVAILABLE, "away", sent=False), Answer({"severity": "high"})
+    text = EVAL + "samples: 4\nthreshold: 0.5\nconcurrency: 1\n"
+    result = evaluated(tmp_path, text, {"fake": FakeProvider(away, good)})
+    assert (result.verdict, len(result.counted)) == (Verdict.PASSED, 3)
+    suite = ElementTree.fromstring(junit(result))[0]
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("2", "0", "0")
+    assert "fire.1: judge: unavailable: away" in (suite[0].findtext("system-out") or "")
+    lost = evaluated(tmp_path, text, {"fake": FakeProvider(away)}, home="lost")
+    assert ElementTree.fromstring(junit(lost))[0].get("errors") == "2"
+
+
+def test_nearly_all_is_not_told_as_all(tmp_path: Path) -> None:
+    result = evaluated(tmp_path, EVAL + "threshold: 0.99999\n", {"fake": FakeProvider({"severity": "high"})})
+    decider = Decider(["fire"], 100_000, 0.99999, 0.0, 0.95)
+    decider.all = decider.cases["fire"] = Tally(99_997, 100_000, 100_000)
+    told: list[str] = []
+    Text(told.append, quiet=False, colour=False).end(replace(result, decider=decider), "x")
+    assert told[1].split("  ")[-2:] == ["99.997 %", "99.99 to 99.999 %\n"]
+    assert "(99.997 %, bounds 99.99 to 99.999 %); wanted 99.999 %" in told[-1]
 
 
 def test_a_name_that_is_shown_escaped_keeps_the_columns_in_line(tmp_path: Path) -> None:

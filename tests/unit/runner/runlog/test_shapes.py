@@ -12,7 +12,8 @@ from pipe_runner.ports import Event
 from pipe_runner.runlog import follow
 from pipe_runner.runlog.lines import encode_line
 from pipe_runner.runlog.reader import fold_log
-from pipe_runner.runlog.shapes import _EVENTS
+from pipe_runner.runlog.shapes import _EVENTS, MOST_DOLLARS
+from pipe_runner.spent import MOST
 from pipe_runner.stores.scan import DAMAGED, summarise
 from pipe_schemas.events import AnyEvent
 
@@ -22,6 +23,11 @@ CALL = {"call": "c", "provider": "p", "model": "m", "tokens": {"input": 1, "outp
 WRONG: list[tuple[str, str | None, dict[str, Any]]] = [
     ("model.called", "a", {**CALL, "cost": 1e300}),
     ("model.reserved", "a", {**CALL, "tokens": 1, "cost": 1e300}),
+    ("model.called", "a", {**CALL, "tokens": {"input": -5, "output": 1}}),
+    ("model.called", "a", {**CALL, "tokens": {"input": 5, "output": None}}),
+    ("model.called", "a", {**CALL, "tokens": {"input": 5}}),
+    ("model.called", "a", {**CALL, "tokens": {"input": 5, "output": 1, "cached": 0.5}}),
+    ("model.called", "a", {**CALL, "tokens": 7}),
     ("node.succeeded", "a", {"output": 1, "duration_s": "x"}),
     ("run.finished", None, {"status": "succeeded", "duration_s": "x"}),
     ("run.finished", None, {"status": "succeeded", "duration_s": [1]}),
@@ -50,10 +56,13 @@ def test_d6_a_field_of_another_shape_is_damage_for_everybody(
     with pytest.raises(LogDamaged) as caught:
         fold_log(str(log), "r")
     assert (caught.value.line, f"{kind} does not hold what it must" in str(caught.value)) == (2, True)
-    if "cost" not in data:
-        with pytest.raises(LogDamaged):
-            list(follow(str(log), lambda: True))
+    with pytest.raises(LogDamaged):
+        list(follow(str(log), lambda: True))
     assert summarise(str(tmp_path), "r").status == DAMAGED
+
+
+def test_no_call_costs_more_than_is_counted() -> None:
+    assert MOST_DOLLARS == MOST
 
 
 def test_fields_that_are_looked_at_are_those_of_the_schema() -> None:
@@ -66,7 +75,6 @@ def test_fields_that_are_looked_at_are_those_of_the_schema() -> None:
         assert missing <= {
             "output",
             "message",
-            "tokens",
             "ambiguous",
             "free",
             "replayed",

@@ -211,6 +211,15 @@ def test_a_kept_file_that_is_damaged_counts_for_nothing(tmp_path: Path, content:
     assert KeptRows(str(tmp_path))("openai", {}, "gpt-4o") == listed("openai", {}, "gpt-4o")
 
 
+@pytest.mark.parametrize("damage", [("2.5", "-2.5"), ("2.5", "NaN"), ("2.5", "Infinity"), ("128000", '"many"')])
+def test_what_can_be_no_price_counts_for_nothing_in_a_kept_file(tmp_path: Path, damage: tuple[str, str]) -> None:
+    KeptRows(str(tmp_path))("openai", {}, "gpt-4o")
+    path = tmp_path / "prices.json"
+    assert damage[0] in path.read_text()
+    path.write_text(path.read_text().replace(*damage))
+    assert KeptRows(str(tmp_path))("openai", {}, "gpt-4o") == listed("openai", {}, "gpt-4o")
+
+
 def test_prices_that_change_by_the_hour_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cheap, dear = Row(((0, Decimal(1)),), ((0, Decimal(1)),)), Row(((0, Decimal(2)),), ((0, Decimal(2)),))
     monkeypatch.setattr("pipe_runner.spending.kept.listed", lambda *_: (cheap, dear))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import jsonschema
 import pytest
 
 from pipe_runner.errors import NodeFault
@@ -25,6 +26,34 @@ def test_a_pattern_that_takes_forever_is_not_tried(in_time: Any) -> None:
 def test_properties_that_only_patterns_allow_are_let_through() -> None:
     schema = {"type": "object", "patternProperties": {"^x": {}}, "additionalProperties": False}
     assert misfits(schema, {"xa": 1}) == []
+
+
+NO_SPACE = {"pattern": "\\s"}
+DIGITS, LETTERS = {"type": "string", "pattern": "^[0-9]+$"}, {"type": "string", "pattern": "^[a-z]+$"}
+
+
+@pytest.mark.parametrize(
+    ("said", "right", "wrong"),
+    [
+        ({"type": "string", "not": NO_SPACE}, "abc", 5),
+        ({"oneOf": [DIGITS, LETTERS]}, "abc", 5),
+        ({"if": DIGITS, "then": {"maxLength": 2}, "type": "string"}, "abc", 5),
+        ({"type": "array", "contains": DIGITS, "maxContains": 1, "items": {"type": "string"}}, ["1", "b"], [5]),
+        ({"type": "string", "not": {"$ref": "#/$defs/space"}}, "abc", 5),
+        ({"type": "object", "allOf": [{"patternProperties": {"^x": {}}}], "unevaluatedProperties": False}, {"x": 1}, 5),
+    ],
+    ids=["not", "oneOf", "if", "contains", "reference", "unevaluated"],
+)
+def test_what_is_checked_without_its_patterns_refuses_nothing_that_is_right(said: Any, right: Any, wrong: Any) -> None:
+    schema: Any = {"type": "object", "properties": {"a": said}, "$defs": {"space": NO_SPACE}}
+    assert jsonschema.Draft202012Validator(schema).is_valid({"a": right})
+    assert misfits(schema, {"a": right}) == []
+    assert misfits(schema, {"a": wrong}) != []
+
+
+def test_keywords_without_a_pattern_in_them_hold_as_before() -> None:
+    schema: Any = {"type": "object", "properties": {"a": {"not": {"const": 1}}, "b": {"oneOf": [{}, {"minimum": 2}]}}}
+    assert len(misfits(schema, {"a": 1, "b": 3})) == 2
 
 
 def test_a_property_called_pattern_is_checked_as_any_other() -> None:

@@ -224,6 +224,18 @@ nodes:
     assert run.output("a") == "on top"
     assert said(results(inner)[0]) == "from below"
     assert sum(event.event == "model.called" for event in run.events) == 3
+    ledger = run.run.ledger
+    assert ledger is not None
+    assert run.node("a").usage == {
+        "calls": 3, "input": 30, "output": 15, "cached": 0, "reasoning": 0, "cost": ledger.total.cost / 10**9,
+    }  # fmt: skip
+
+
+def test_what_is_not_known_of_an_inner_model_s_calls_is_not_known_of_all() -> None:
+    inner = FakeProvider(Answer(tools=[("llm", {"prompt": "deeper"})]), Answer("x", usage=None, cost=None), "on top")
+    text = "version: 1\nnodes: {a: {agent: llm, provider: fake, with: {prompt: x, tools: [{agent: llm}]}}}\n"
+    usage: Any = run_pipeline(text, providers={"fake": inner}).node("a").usage
+    assert (usage["calls"], usage["input"], usage["cost"]) == (3, None, None)
 
 
 def test_an_inner_model_that_is_over_budget_fails_the_node() -> None:

@@ -1,0 +1,144 @@
+"""Validators of JSON Schema for values of anybody: patterns in time that grows with the text only, numbers as they are
+written, and equal what is equal as JSON. Schemas are such as `answers.faults` finds nothing in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pipe_schemas.answers import part_of
+from pipe_schemas.multiples import multiple_of
+
+
+def validator_of(schema: Mapping[str, Any]) -> Any:
+    """Of the library `jsonschema`; its errors have a place and a keyword, and no message."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+    from referencing import Registry
+
+    def pattern(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not matches(wanted, instance):
+            yield ValidationError("")
+
+    def one(validator: Any, item: Any, inner: Any, key: str) -> Iterator[ValidationError]:
+        if inner is False:  # of which the library says no place
+            yield ValidationError("", validator=None, path=(key,), instance=item)
+        else:
+            yield from validator.descend(item, inner, path=key)
+
+    def properties(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        for name, inner in wanted.items() if isinstance(instance, dict) else ():
+            if name in instance:
+                yield from one(validator, instance[name], inner, name)
+
+    def pattern_properties(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        for name, inner in wanted.items() if isinstance(instance, dict) else ():
+            for key, item in instance.items():
+                if matches(name, key):
+                    yield from one(validator, item, inner, key)
+
+    def others(validator: Any, wanted: Any, instance: Any, keys: Iterator[str]) -> Iterator[ValidationError]:
+        for key in keys:
+            if wanted is False:
+                yield ValidationError("")
+                return
+            yield from validator.descend(instance[key], wanted, path=key)
+
+    def additional(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, dict):
+            yield from others(validator, wanted, instance, additional_in(instance, own))
+
+    def unevaluated(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, dict):
+            known = evaluated(validator, instance, {k: v for k, v in own.items() if k != "unevaluatedProperties"})
+            yield from others(validator, wanted, instance, (key for key in instance if key not in known))
+
+    def evaluated(validator: Any, instance: Mapping[str, Any], part: Any) -> set[str]:
+        """Properties of which a schema that the value fits says something, or one within it about the same value."""
+        if not isinstance(part, dict):
+            return set()
+        if "additionalProperties" in part or "unevaluatedProperties" in part:
+            return set(instance)
+        found = set(instance) - set(additional_in(instance, part))
+        for inner in within(validator, instance, part):
+            found |= evaluated(validator, instance, inner)
+        return found
+
+    def within(validator: Any, instance: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[Any]:
+        """The schemas about the same value that it fits."""
+
+        def fits(inner: Any) -> bool:
+            return bool(validator.evolve(schema=inner).is_valid(instance))
+
+        if "$ref" in part:
+            yield part_of(schema, part["$ref"])
+        for key in ("allOf", "anyOf", "oneOf"):
+            yield from (inner for inner in part.get(key, ()) if fits(inner))
+        yield from (inner for name, inner in part.get("dependentSchemas", {}).items() if name in instance)
+        if "if" in part:
+            held = fits(part["if"])
+            yield part["if"] if held else True
+            yield part.get("then" if held else "else", True)
+
+    def unique(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if wanted and isinstance(instance, list) and len({_canonical(item) for item in instance}) < len(instance):
+            yield ValidationError("")
+
+    kind = extend(
+        Draft202012Validator,
+        {
+            "pattern": pattern,
+            "properties": properties,
+            "patternProperties": pattern_properties,
+            "additionalProperties": additional,
+            "unevaluatedProperties": unevaluated,
+            "multipleOf": multiple_of,
+            "uniqueItems": unique,
+        },
+    )
+    return kind(schema, registry=Registry())
+
+
+def additional_in(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """The properties of a value that the schema names neither itself nor by a pattern."""
+    patterns = schema.get("patternProperties", {})
+    for key in instance:
+        if key not in schema.get("properties", {}) and not any(matches(pattern, key) for pattern in patterns):
+            yield key
+
+
+def _canonical(value: Any) -> str:
+    """The same text for values that are equal as JSON: 1 is 1.0, and not true."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, float) and item.is_integer():
+            return int(item)
+        if isinstance(item, list):
+            return [plain(each) for each in item]
+        return {key: plain(each) for key, each in item.items()} if isinstance(item, dict) else item
+
+    return json.dumps(plain(value), sort_keys=True)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the pattern occurs in the text; raises ValueError for one that can't be used."""
+    from pydantic_core import ValidationError
+
+    try:
+        _compiled(pattern).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> Any:
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except SchemaError:
+        raise ValueError(f"the pattern {pattern[:60]!r} can't be used") from None
