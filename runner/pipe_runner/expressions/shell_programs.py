@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 _ELSEWHERE: Final = re.compile(r"(?<!\$\{)(?<!\$\{#)(?<!-)\b[A-Za-z_]\w*\b(?!\+?=\()")
 _MOST: Final = 20
 """Texts of a variable that are looked at for options."""
-_HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
-"""Settings of ssh of which none is run."""
+_HARMLESS: Final = re.compile(
+    r"(?!Proxy|Local(?!Forward)|Remote(?!Forward)|Known|Permit|PKCS11|SecurityKey|XAuth|Match)\w+[= ]", re.I
+)
+"""Settings of ssh of which none is run; ssh takes their names in any case."""
+_JUMP: Final = "ssh puts the jump host into a command that it hands to a shell"
+_JUMP_HINT: Final = "list the hosts that may be in the input's `enum:`, or write the host"
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
 """Options of ssh with values."""
 _TAR_RUNS: Final = (
@@ -172,6 +176,8 @@ def _ssh(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
+        elif option == "-J" and value is not None:
+            command.code(value, _JUMP, _JUMP_HINT)
         elif option == "-F" and value is not None:
             command.chosen(value, "ssh")
         elif option == "-I" and value is not None:
@@ -220,6 +226,8 @@ def _copies(command: Command, index: int) -> None:
     for option, value in options:
         if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
+        elif value is not None and option == "-J":
+            command.code(value, _JUMP, _JUMP_HINT)
         elif value is not None and (option == "-F" or (option == "-b" and name == "sftp")):
             command.chosen(value, name)
     if name == "sftp":
