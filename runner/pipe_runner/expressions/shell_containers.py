@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.interpreter_table import SHELLS
 from pipe_runner.expressions.shell_leading import could_be_options
-from pipe_runner.expressions.shell_marks import SH_HINT
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 from pipe_runner.expressions.shell_tools import OF_SCRIPT
+from pipe_runner.expressions.shell_units import set_variable
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -41,6 +42,28 @@ _OF_EXEC: Final = frozenset(
 """Options of `exec` and `run` that take a value."""
 _OF_NOMAD: Final = _set("-task -group -e -address -namespace -region -token -ca-cert -client-cert -client-key")
 """The same of nomad's."""
+
+
+class _Shell(NamedTuple):
+    """What runs a command in a machine, beside `exec` and `run`."""
+
+    verb: str
+    short: str
+    """Letters of its options with a value."""
+    long: tuple[str, ...]
+    """Long options with a value."""
+    named: int
+    """Operands before the command; fewer where a `--` stands before it."""
+
+
+_SHELLS: Final = {
+    "machinectl": _Shell("shell", "EHMpno", ("--uid", "--setenv", "--host", "--machine", "--property"), 1),
+    "limactl": _Shell("shell", "", ("--workdir", "--shell", "--instance"), 1),
+    "distrobox": _Shell("enter", "neac", ("--name", "--additional-flags"), 1),
+    "toolbox": _Shell("run", "cdre", ("--container", "--distro", "--release"), 0),
+    "oc": _Shell("rsh", "cn", ("--container", "--shell", "--namespace"), 1),
+    "colima": _Shell("ssh", "p", ("--profile",), 0),
+}
 _BY_FILE: Final = "write the script to a file that reads the value as data"
 _OF_CLOUDS: Final = frozenset({"az", "aws", "gcloud"})
 _HOLDING_KUBECTL: Final = frozenset({"minikube", "k3s", "microk8s"})
@@ -55,7 +78,7 @@ _OF_CLUSTERS: Final = _set(
     "describe diff drain edit explain expose get label logs patch port-forward replace rollout scale set taint top "
     "uncordon version wait"
 )
-_ENTERING: Final = frozenset({"exec", "rsh", "run"})
+_ENTERING: Final = frozenset({"debug", "exec", "rsh", "run"})
 """Where one of these stands, what comes before it may be the value of an option that isn't known."""
 _OF_OPENSHIFT: Final = _OF_CLUSTERS | _set("import-image new-app new-build new-project process project start-build tag")
 _VERBS: Final = {
@@ -127,6 +150,10 @@ def within_container(command: Command, index: int) -> None:
             command.code(value, _SHELL, _BY_FILE)
         elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
             command.code(following, _SHELL, SH_HINT)
+        elif (
+            option in ("-e", "--env") and name in _EXECUTING and value is not None and ASSIGNED.match(_of_option(value))
+        ):
+            set_variable(command, value.copy_of(_of_option(value)))
         elif option == "--entrypoint" and value is not None:
             command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
@@ -144,6 +171,17 @@ def _runs_commands(command: Command, value: Word) -> bool:
     text = _of_option(value)
     asked = any(word.text in ("send-command", "start-session") for word in command.words[:8])
     return asked and ("command" in text or text.startswith((HOLE, EXPANSION)))
+
+
+def _behind(command: Command, at: int, shell: _Shell) -> int:
+    """Where the command begins behind `machinectl shell HOST`, `distrobox enter BOX --` and their kin."""
+    options, rest = command.options(at, shell.short, shell.long)
+    for option, value in options:
+        if option in ("-E", "--setenv") and value is not None:
+            set_variable(command, value)
+    if at < command.protected < len(command.words):
+        return command.protected + 1
+    return rest[shell.named] if rest[shell.named :] else len(command.words)
 
 
 def _joined(command: Command, at: int) -> int:
@@ -173,8 +211,12 @@ def entered(command: Command, index: int, at: int) -> int | None:
         for word in command.words[command.protected :]:
             command.code(word, _SHELL, SH_HINT)
         return len(command.words)
+    if command.words[at].text == "debug" and name in ("kubectl", "oc"):
+        return command.protected + 1
     if command.words[at].text == "exec" and name in ("fly", "flyctl"):
         return _joined(command, at)
+    if (shell := _SHELLS.get(name)) is not None and command.words[at].text == shell.verb:
+        return _behind(command, at, shell)
     if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
         return None
     if name == "nomad":

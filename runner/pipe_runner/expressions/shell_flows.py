@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
 from pipe_runner.expressions.shell_constants import texts
 from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
@@ -26,6 +25,7 @@ from pipe_runner.expressions.shell_tables import (
 )
 from pipe_runner.expressions.shell_variables import is_run
 from pipe_runner.expressions.tokens import Refused
+from pipe_runner.expressions.variable_table import CHOICE_VARIABLES, CODE_VARIABLES
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
 """Variables of bash that calculate whatever they are given."""

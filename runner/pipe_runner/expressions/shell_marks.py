@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES
 from pipe_runner.expressions.shell_model import Hole, Word
 from pipe_runner.expressions.shell_variables import holds_code, is_run, setting_in
+from pipe_runner.expressions.variable_table import CHOICE_VARIABLES
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer

@@ -16,6 +16,7 @@ from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_optio
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 from pipe_runner.expressions.shell_parallel import inspect_parallel
+from pipe_runner.expressions.shell_units import inspect_unit
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -348,6 +349,8 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "find": _find,
     "gfind": _find,
     "parallel": inspect_parallel,
+    "sem": inspect_parallel,
+    "systemd-run": inspect_unit,
     "ssh": _ssh,
     "autossh": _ssh,
     "mosh": _ssh,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
+from pipe_runner.expressions.shell_ansible import inspect_ansible
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:
@@ -137,16 +138,6 @@ def _tmux(command: Command, index: int) -> None:
         command.code(command.words[at], "tmux hands this to a shell", hint)
 
 
-def _ansible(command: Command, index: int) -> None:
-    hint = "write a playbook that reads the value: ansible-playbook p.yml -e x={{ x }}"
-    options, _ = command.options(
-        index, "aimeutfPlBTcM", frozenset({"--args", "--module-name", "--inventory", "--user", "--limit"}), permute=True
-    )
-    for option, value in options:
-        if option in ("-a", "--args") and value is not None:
-            command.code(value, "Ansible reads a module's arguments as a template, or hands them to a shell", hint)
-
-
 def _heroku(command: Command, index: int) -> None:
     """`heroku run COMMAND [OPTION]…`: what is none of its options, wherever those stand, is joined for a shell."""
     _, rest = command.options(index, "", _OF_HEROKU)
@@ -230,13 +221,13 @@ def through_variable(command: Command, index: int) -> None:
 
 TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(("npx", "pnpx", "bunx"), _npx),
-    **dict.fromkeys(("npm", "pnpm"), _npm),
+    **dict.fromkeys(("npm", "pnpm", "yarn"), _npm),
     **dict.fromkeys(("nix", "nix-shell", "nix-build", "nix-instantiate"), _nix),
     "deno": _deno,
     "redis-cli": _redis,
     "valkey-cli": _redis,
     "tmux": _tmux,
-    "ansible": _ansible,
+    **dict.fromkeys(("ansible", "ansible-playbook", "ansible-console"), inspect_ansible),
     "screen": _screen,
     "heroku": _heroku,
 }
