@@ -13,6 +13,7 @@ import pytest
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import compile_shell
+from pipe_runner.expressions.shelltext import weighed_shell
 
 HOLE = "{{ inputs.v }}"
 EVIL = ["touch CANARY", "a[$(touch${IFS}CANARY)]", "$(touch CANARY)", "./evil", "($(touch CANARY))"]
@@ -88,5 +89,6 @@ def test_a_text_in_which_too_many_commands_are_put_together_is_told_the_way() ->
     more = "; ".join(f'for i in 1 2; do set -- -{letter} "$i" "$@"; done' for letter in "abcd")
     *_, fault = compile_shell(f'{more}; docker run "$@" {HOLE}')[1]
     assert (fault.code, "args+=(" in (fault.hint or "")) == ("E403", True)
+    assert weighed_shell(f'{more}; docker run "$@" {HOLE}')[2] < 10_000  # told before they are looked at
     array = more.replace("set -- ", "args+=(").replace('"$i" "$@"', '"$i")')
     assert compile_shell(f'args=(); {array}; docker run "${{args[@]}}" {HOLE}')[1] == []
