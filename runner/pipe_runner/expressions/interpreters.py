@@ -290,6 +290,16 @@ class Command:
         if any(not FILTERS.isdisjoint(facts.hands) for facts in word.commands):
             self.facts.reads.append((self.words[0].text, hint))
 
+    def shell_code(self, words: list[Word], message: str, hint: str) -> bool:
+        """Words that a shell reads as its text, with a space between each two; whether it may read values there."""
+        facts = self.scan.carried(words)
+        if facts is None:
+            for word in words:
+                self.code(word, message, hint)
+            return False
+        self.facts.reads += facts.reads
+        return True
+
     def chosen(self, word: Word, name: str) -> None:
         choose_file(self.scan.flows, word, name)
         for facts in word.files:

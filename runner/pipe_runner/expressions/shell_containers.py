@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.interpreter_table import SHELLS
 from pipe_runner.expressions.shell_leading import could_be_options
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, set_variable
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 from pipe_runner.expressions.shell_tools import OF_SCRIPT
-from pipe_runner.expressions.shell_units import set_variable
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -143,22 +142,27 @@ def within_container(command: Command, index: int) -> None:
         following = words[at + 1] if at + 1 < len(words) else None
         value = words[at] if equals else following
         if option in _BY_OPTION.get(name, ()) and value is not None:
-            command.code(value, _SHELL, SH_HINT)
+            _run(command, words[at], value)
         elif option in ("--metadata", "--user-data") and value is not None and _START.search(_of_option(value)):
             command.code(value, "the value becomes part of a script that the machine runs", _BY_FILE)
         elif option == "--parameters" and name == "aws" and value is not None and _runs_commands(command, value):
             command.code(value, _SHELL, _BY_FILE)
         elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
-            command.code(following, _SHELL, SH_HINT)
+            command.shell_code([following], _SHELL, SH_HINT)
         elif (
             option in ("-e", "--env") and name in _EXECUTING and value is not None and ASSIGNED.match(_of_option(value))
         ):
-            set_variable(command, value.copy_of(_of_option(value)))
+            set_variable(command.scan, value.copy_of(_of_option(value)))
         elif option == "--entrypoint" and value is not None:
             command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
         elif entry and following is not None and not equals and _takes_code(entry, option, following):
             command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def _run(command: Command, option: Word, value: Word) -> None:
+    """`--command=…`, `--command …`."""
+    command.shell_code([value.copy_of(_of_option(value)) if value is option else value], _SHELL, SH_HINT)
 
 
 def _of_option(word: Word) -> str:
@@ -178,7 +182,7 @@ def _behind(command: Command, at: int, shell: _Shell) -> int:
     options, rest = command.options(at, shell.short, shell.long)
     for option, value in options:
         if option in ("-E", "--setenv") and value is not None:
-            set_variable(command, value)
+            set_variable(command.scan, value)
     if at < command.protected < len(command.words):
         return command.protected + 1
     return rest[shell.named] if rest[shell.named :] else len(command.words)
@@ -187,8 +191,7 @@ def _behind(command: Command, at: int, shell: _Shell) -> int:
 def _joined(command: Command, at: int) -> int:
     """`fly machine exec ID 'ls X'`, with options anywhere; gives where the words end, which are all seen to."""
     _, operands = command.options(at, "ac", ("--app", "--config", "--timeout"), permute=True)
-    for place in operands[1:]:
-        command.code(command.words[place], _SHELL, SH_HINT)
+    command.shell_code([command.words[place] for place in operands[1:]], _SHELL, SH_HINT)
     return len(command.words)
 
 
@@ -208,8 +211,7 @@ def entered(command: Command, index: int, at: int) -> int | None:
     name = command.words[index].text.rsplit("/", 1)[-1]
     if command.words[at].text in ("ssh", "scp") and name in _BY_OPTION:
         could_be_options(command, range(at + 1, min(at + 2, len(command.words))))
-        for word in command.words[command.protected :]:
-            command.code(word, _SHELL, SH_HINT)
+        command.shell_code(command.words[command.protected + 1 :], _SHELL, SH_HINT)
         return len(command.words)
     if command.words[at].text == "debug" and name in ("kubectl", "oc"):
         return command.protected + 1

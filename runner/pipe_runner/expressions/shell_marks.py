@@ -55,6 +55,14 @@ def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
             mark_choice(hole, f"${name} says where programs are found", "write the directories without values")
 
 
+def set_variable(scan: ShellLexer, word: Word) -> None:
+    """`NAME=…` behind an option that sets a variable for the command which is run."""
+    found = ASSIGNED.match(word.text)
+    if found is not None:
+        inspect_assignment(scan, found[1], word)
+        scan.flows.assign(scan.flows.key(found[1]), word)
+
+
 def calculate_named(scan: ShellLexer) -> None:
     """What stands in the brackets of texts of the file that variables hold as names of others: `v='a[x]'; ${!v}`."""
     flows, seen, pending = scan.flows, set[str](), [*scan.flows.naming]

@@ -44,6 +44,8 @@ class Hole:
     """Code, message and hint where the value would be code; `| trust` accepts it."""
     tokens: Sequence[Token] = ()
     """The expression."""
+    plain: str = ""
+    """It as it is written, where each of its values is one plain word."""
 
     def refuse(self, code: str, message: str, hint: str | None) -> None:
         """This place can't carry a value at all. The first reason stays."""

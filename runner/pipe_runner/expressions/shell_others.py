@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.shell_files import choose_parts, file_key
 from pipe_runner.expressions.shell_leading import HERE, begins, could_be_options
+from pipe_runner.expressions.shell_marks import set_variable
 from pipe_runner.expressions.shell_model import Word
-from pipe_runner.expressions.shell_units import set_variable
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -190,7 +190,7 @@ def _bwrap(command: Command, index: int) -> None:
             break
         if text == "--setenv" and at + 1 < len(command.words):
             name, value = command.words[at : at + 2]
-            set_variable(command, value.copy_of(f"{name.text}={value.text}"))
+            set_variable(command.scan, value.copy_of(f"{name.text}={value.text}"))
         plain = text in _OF_BOXES[0] or text.startswith(("--unshare-", "--share-"))
         at += 0 if plain else 2 if text in _OF_BOXES[2] else 1
     command.split(range(index + 1, min(at, len(command.words))))

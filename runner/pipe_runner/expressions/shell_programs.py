@@ -16,7 +16,6 @@ from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_optio
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 from pipe_runner.expressions.shell_parallel import inspect_parallel
-from pipe_runner.expressions.shell_units import inspect_unit
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -178,7 +177,7 @@ def _ssh(command: Command, index: int) -> None:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
         elif option == "-J" and value is not None:
-            command.code(value, _JUMP, _JUMP_HINT)
+            command.shell_code([Word(-1, "ssh"), value], _JUMP, _JUMP_HINT)
         elif option == "-F" and value is not None:
             command.chosen(value, "ssh")
         elif option == "-I" and value is not None:
@@ -192,9 +191,7 @@ def _ssh(command: Command, index: int) -> None:
     if behind and command.words[rest[0]].loose and command.words[rest[0]].variables:
         could = "the variable before it may hold the host, and what stands behind that ssh hands to a shell"
         command.code(command.words[behind.pop(0)], could, 'write the options out, or o=(-p 22); ssh "${o[@]}" …')
-    for at in behind:
-        command.code(command.words[at], message, hint)
-    if len(rest) > 1:
+    if not command.shell_code([command.words[at] for at in behind], message, hint) and len(rest) > 1:
         inner = command.inner([command.words[at] for at in rest[1:]])
         inner.at(0)
         command.facts.reads += inner.facts.reads
@@ -210,8 +207,8 @@ def _su(command: Command, index: int) -> None:
             command.program(value)
         if option in ("-c", "--command", "--session-command") and value is not None:
             coded = True
-            command.code(
-                value, "the value becomes part of shell code", "su user -c '… \"$1\" …' sh {{ x }}, or sudo -u user"
+            command.shell_code(
+                [value], "the value becomes part of shell code", "su user -c '… \"$1\" …' sh {{ x }}, or sudo -u user"
             )
     if not coded:
         command.facts.reads.append(("su", SH_HINT))
@@ -228,7 +225,7 @@ def _copies(command: Command, index: int) -> None:
         if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
         elif value is not None and option == "-J":
-            command.code(value, _JUMP, _JUMP_HINT)
+            command.shell_code([Word(-1, "ssh"), value], _JUMP, _JUMP_HINT)
         elif value is not None and (option == "-F" or (option == "-b" and name == "sftp")):
             command.chosen(value, name)
     if name == "sftp":
@@ -258,8 +255,8 @@ def _watch(command: Command, index: int) -> None:
         if rest:
             command.at(rest[0])
         return
-    for at in rest:
-        command.code(command.words[at], "watch hands its arguments to a shell", "watch -x command {{ x }}")
+    words = [command.words[at] for at in rest]
+    command.shell_code(words, "watch hands its arguments to a shell", "watch -x command {{ x }}")
 
 
 def _flock(command: Command, index: int) -> None:
@@ -270,7 +267,7 @@ def _flock(command: Command, index: int) -> None:
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
             coded = True
-            command.code(value, "the value becomes part of shell code", "flock FILE command {{ x }}")
+            command.shell_code([value], "the value becomes part of shell code", "flock FILE command {{ x }}")
     if not coded:
         command.wrapper(index, "wE", "--timeout --conflict-exit-code", 1)
     elif len(rest) > 1:
@@ -282,7 +279,7 @@ def _script(command: Command, index: int) -> None:
     could_be_options(command, rest)
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
-            command.code(value, "the value becomes part of shell code", SH_HINT)
+            command.shell_code([value], "the value becomes part of shell code", SH_HINT)
 
 
 def _make(command: Command, index: int) -> None:
@@ -350,7 +347,6 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "gfind": _find,
     "parallel": inspect_parallel,
     "sem": inspect_parallel,
-    "systemd-run": inspect_unit,
     "ssh": _ssh,
     "autossh": _ssh,
     "mosh": _ssh,

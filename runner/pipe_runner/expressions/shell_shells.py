@@ -44,7 +44,7 @@ def inspect_shell(command: Command, index: int) -> None:
     operand = command.words[at] if at < len(command.words) else None
     if code:
         if operand is not None:
-            command.code(operand, "the value becomes part of shell code", SH_HINT)
+            command.shell_code([operand], "the value becomes part of shell code", SH_HINT)
             if operand.static:
                 command.facts.add(
                     command.scan.script(operand.text, command.words[at + 2 :], *command.words[at + 1 : at + 2])

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
-from pipe_runner.expressions.shell_ansible import inspect_ansible
+from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS, WRAPPERS
+from pipe_runner.expressions.shell_files import choose_parts
+from pipe_runner.expressions.shell_marks import set_variable
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:
@@ -39,6 +40,19 @@ _NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HE
 _OF_HEROKU: Final = frozenset(["-a", "-e", "-s", "-r", "--app", "--env", "--size", "--remote", "--type", "--dyno"])
 """Options of `heroku run` that take a value."""
 _GLUED_OF_HEROKU: Final = tuple(f"{each}=" if each.startswith("--") else each for each in _OF_HEROKU)
+
+_TAKEN_BY_ANSIBLE: Final = """
+    --args --background --become-method --become-user --connection --extra-vars --forks --inventory --key-file --limit
+    --module-name --module-path --playbook-dir --poll --private-key --scp-extra-args --sftp-extra-args --skip-tags
+    --ssh-common-args --ssh-extra-args --start-at-task --tags --timeout --user --vault-id --vault-pass-file
+    --vault-password-file
+"""
+_OF_ANSIBLE: Final = frozenset(_TAKEN_BY_ANSIBLE.split())
+"""Options of Ansible's programs that take a value."""
+_BY_LOOKUP: Final = "give it by the environment: X={{ x }} ansible-playbook p.yml, and there lookup('env', 'X')"
+_OF_UNIT: Final = "systemd runs what this property says"
+_SEVERAL: Final = "systemd makes several variables of a value with spaces"
+_NAMED: Final = "write the property's name: -p MemoryMax={{ x }}"
 
 
 def _npx(command: Command, index: int) -> None:
@@ -138,6 +152,49 @@ def _tmux(command: Command, index: int) -> None:
         command.code(command.words[at], "tmux hands this to a shell", hint)
 
 
+def _ansible(command: Command, index: int) -> None:
+    """Variables and arguments that Ansible's programs are given are templates to them, which may run commands."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    options, rest = command.options(index, "aimeutfPlBTcMJ", _OF_ANSIBLE, permute=True)
+    for option, value in options:
+        if value is None:
+            continue
+        if option in ("-a", "--args"):
+            message = "Ansible reads a module's arguments as a template, or hands them to a shell"
+            command.code(value, message, _BY_LOOKUP)
+        elif option in ("-e", "--extra-vars"):
+            message = "Ansible reads the text of a variable as a template, which may run commands"
+            command.code(value, message, _BY_LOOKUP)
+        elif option.endswith("-args"):
+            command.code(value, "what this option says is run", "write the command without values")
+        elif option in ("-M", "--module-path"):
+            choose_parts(command.scan, value, name)
+        elif option in ("--vault-password-file", "--vault-pass-file"):
+            command.chosen(value, name)
+    for at in rest if name == "ansible-playbook" else ():
+        command.chosen(command.words[at], name)
+
+
+def _unit(command: Command, index: int) -> None:
+    """`systemd-run -p ExecStartPre=… COMMAND`."""
+    short, long, operands = WRAPPERS["systemd-run"]
+    for option, value in command.options(index, short, frozenset(long.split()))[0]:
+        if value is None:
+            continue
+        name = value.text.partition("=")[0]
+        if option in ("-E", "--setenv"):
+            set_variable(command.scan, value)
+        elif option not in ("-p", "--property", "--socket-property"):
+            continue
+        elif name.startswith("Exec"):
+            command.code(value, _OF_UNIT, "write the command without values")
+        elif name == "Environment":
+            command.code(value, _SEVERAL, "--setenv=NAME={{ x }}")
+        elif HOLE in name or EXPANSION in name:
+            command.code(value, _OF_UNIT, _NAMED)
+    command.wrapper(index, short, long, operands)
+
+
 def _heroku(command: Command, index: int) -> None:
     """`heroku run COMMAND [OPTION]…`: what is none of its options, wherever those stand, is joined for a shell."""
     _, rest = command.options(index, "", _OF_HEROKU)
@@ -227,7 +284,8 @@ TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
     "redis-cli": _redis,
     "valkey-cli": _redis,
     "tmux": _tmux,
-    **dict.fromkeys(("ansible", "ansible-playbook", "ansible-console"), inspect_ansible),
+    **dict.fromkeys(("ansible", "ansible-playbook", "ansible-console"), _ansible),
     "screen": _screen,
     "heroku": _heroku,
+    "systemd-run": _unit,
 }
