@@ -151,11 +151,11 @@ def _elsewhere(text: str) -> frozenset[str]:
 
 
 def _holds_options(command: Command, word: Word) -> bool:
-    """Whether a variable holds nothing but options of ssh, each with its value: `o="-p 22"; ssh $o …`."""
-    flows, scan = command.scan.flows, command.scan
+    """Whether a variable holds nothing but options of ssh, each with its value: `o="-p 22 -i $KEY"; ssh $o …`."""
+    scan = command.scan
     if not word.loose or word.text != EXPANSION or len(word.variables) != 1 or word.commands:
         return False
-    held = flows.written(name := word.variables[0])
+    held = _written(scan, name := word.variables[0])
     if not 0 < len(held) < _MOST or len(held) != scan.assigned[name] or name in scan.bare:
         return False
     for text in held:
@@ -164,6 +164,31 @@ def _holds_options(command: Command, word: Word) -> bool:
         if operands or any(value is None and option[1] in _SSH for option, value in found):
             return False
     return True
+
+
+def _written(scan: ShellLexer, name: str) -> list[str]:
+    """The texts that a variable holds, with a word in them for each other one that holds no value; none where it may
+    hold others."""
+    flows = scan.flows
+    composed = flows.composed.get(name, ())
+    inner = [each for word in composed for each in word.variables]
+    if not inner:
+        return flows.written(name)
+    tables = (flows.holding, flows.derived, flows.made, flows.read)
+    if any(name in table for table in tables) or flows.copied.get(name) != inner:
+        return []
+    known = all(_is_one_word(scan, each) for each in set(inner))
+    texts = [*flows.literal.get(name, ()), *(word.text.replace(EXPANSION, "x") for word in composed)]
+    return texts if known else []
+
+
+def _is_one_word(scan: ShellLexer, name: str) -> bool:
+    """Whether a variable holds one word of the file, or what the environment says of it."""
+    held = scan.flows.written(name) if name.isidentifier() else []
+    told = len(held) == scan.assigned[name] and name not in scan.bare and name not in scan.flows.copied
+    tables = (scan.flows.holding, scan.flows.derived, scan.flows.made, scan.flows.read)
+    alone = all(len(ASSIGNED.sub("", text, count=1).split()) == 1 for text in held)
+    return name.isidentifier() and told and alone and not any(name in table for table in tables)
 
 
 def _ssh(command: Command, index: int) -> None:
