@@ -129,6 +129,7 @@ class Command:
             self.facts.said.append([word, *arguments])
         if word.static:
             self.facts.names.append(word.text)
+            self.facts.plainly = "" if rich else word.text
             self.facts.hands += [] if self.facts.number else [word.text]
             self.facts.hands += ["cat"] if passes(name, arguments) and not self.facts.number else []
         if arguments and word.static:

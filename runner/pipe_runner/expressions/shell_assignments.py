@@ -32,6 +32,7 @@ class ShellAssignments(ShellTests):
         if alone and found[2] is None and not word.text[found.end(1) :].startswith("+"):
             self.flows.own(found[1])
         name = self.flows.key(found[1])
+        self.flows.locals.setdefault((self.flows.scope, name), False)
         self.flows.assign(name, word)
         if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
             facts.takes.append(name)

@@ -131,8 +131,11 @@ def _declare(command: Command, index: int) -> None:
     array = any(re.match(r"-\w*[aA]", word.text) for word in command.words[index + 1 :])
     keyed = any(KEYED.match(word.text) for word in command.words[index + 1 :])
     everywhere = any(re.match(r"-\w*g", word.text) for word in command.words[index + 1 :])
+    inside = command.words[index].text in ("local", "declare", "typeset") and not everywhere
     for word in command.words[index + 1 :]:
         _kept(command, index, word, keyed=keyed)
+        if (named := NAME.match(word.text)) is not None:
+            command.scan.flows.locals.setdefault((command.scan.flows.scope, command.scan.flows.key(named[0])), inside)
         if reference and command.words[index].text != "export":
             command.names(word)
             refers, flows = ASSIGNED.match(word.text), command.scan.flows

@@ -154,6 +154,8 @@ class Facts:
     """`echo` and `printf` in it with their arguments, where no value stands among these."""
     names: list[str] = field(default_factory=list)
     """Commands that it calls, of which some are functions of the script."""
+    plainly: str = ""
+    """That one of them which it calls with nothing but words of the text."""
     given: Facts | None = None
     """What it reads from here-documents, here-strings and `< <(…)`; it may print that."""
     sinks: list[Facts] = field(default_factory=list)

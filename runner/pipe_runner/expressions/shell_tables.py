@@ -143,6 +143,8 @@ class Tables:
     """Scripts that stand in this one as words."""
     beyond: Facts = field(default_factory=Facts)
     """What can be read from descriptors other than standard input."""
+    locals: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether a variable that a function sets is its own, declared by it before it is set there."""
     files: set[str] = field(default_factory=set)
     """Files that commands print into."""
     shown: set[str] = field(default_factory=set)

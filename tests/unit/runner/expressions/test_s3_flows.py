@@ -92,3 +92,11 @@ def test_a_text_in_which_too_many_commands_are_put_together_is_told_the_way() ->
     assert weighed_shell(f'{more}; docker run "$@" {HOLE}')[2] < 10_000  # told before they are looked at
     array = more.replace("set -- ", "args+=(").replace('"$i" "$@"', '"$i")')
     assert compile_shell(f'args=(); {array}; docker run "${{args[@]}}" {HOLE}')[1] == []
+
+
+def test_r2_calls_with_words_of_the_text_are_told_apart_in_bounded_time() -> None:
+    functions = "".join(f'f{number}() {{ g "$1"; }}; ' for number in range(600))
+    calls = "".join(f"n=$(f{number} 3); (( n )); " for number in range(600))
+    _, faults, work = weighed_shell(functions + "g() { " + 'echo "$1"; ' * 1000 + "}; " + calls + f"f1 {HOLE}")
+    assert {fault.code for fault in faults} <= {"E420"}
+    assert work < 300_000
