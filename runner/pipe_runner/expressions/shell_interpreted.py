@@ -8,13 +8,17 @@ from pipe_runner.expressions.compiled import BACKSLASHES
 from pipe_runner.expressions.interpreter_table import Interpreter
 from pipe_runner.expressions.shell_files import choose_parts
 from pipe_runner.expressions.shell_leading import begins, choose_data, could_be_options, warn
+from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT, Word
 from pipe_runner.expressions.shell_others import as_commands
+from pipe_runner.expressions.shell_running import runs_values
+from pipe_runner.expressions.shell_spoken import looked_up, passes
 from pipe_runner.expressions.shell_tools import jq_operands
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
+_APART: Final = "run the command with the value as an argument of its own: a list in Python, xargs or a loop behind awk"
 _SCRIPTS: Final = frozenset({"-f", "--file", "--from-file"})
 """Options whose value is a file of code where the first operand is code otherwise."""
 _RUNNING: Final = {
@@ -89,6 +93,7 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
         command.scan.inserted[command.words[first].start] = "-- "
     if program.permute and program.code:
         could_be_options(command, operands, ends=not program.single_dash)
+    _run_values(command, index, name, program)
     letters = {option for option, _ in options}
     if program.what == "Perl" and not letters.isdisjoint({"-n", "-p"}) and "-i" not in letters:
         for operand in operands:
@@ -101,6 +106,22 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
     scripted = program.first == "script" and first is not None and command.is_file(command.words[first])
     if program.stdin and not coded and not scripted:
         command.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
+
+
+def _run_values(command: Command, index: int, name: str, program: Interpreter) -> None:
+    """Code that stands there and runs what it makes of its arguments, of what it reads, or of the environment."""
+    words = command.words[index + 1 :]
+    running, given = runs_values(name, words)
+    if not running:
+        return
+    message = f"the {program.what} code runs text that it makes of the value"
+    for word in words if given else ():
+        if word.rich and (program.what != "awk" or ASSIGNED.match(word.text.removeprefix("-v"))):
+            command.code(word, message, _APART)
+    if program.what in ("awk", "sed") or passes(name, words):
+        command.facts.reads.append((name, _APART))
+    for variable in looked_up(name, words):
+        command.scan.flows.coded.append((command.scan.flows.key(variable), "", _APART))
 
 
 def _run_by_module(command: Command, index: int, module: str, program: Interpreter) -> None:
