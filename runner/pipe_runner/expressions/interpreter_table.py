@@ -253,7 +253,7 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     **dict.fromkeys(("cqlsh", "hive", "beeline", "spark-sql", "snowsql", "mysqlsh", "trino", "influx"), _QUERY),
     "sqlcmd": Interpreter(
         "SQL",
-        "give the value as a variable: sqlcmd -v x={{ x }}",
+        "read it in Python, with parameters",
         code=_set("-Q -q"),
         files=_set("-i"),
         short="QqSUPdiov",

@@ -153,6 +153,8 @@ def within_container(command: Command, index: int) -> None:
             option in ("-e", "--env") and name in _EXECUTING and value is not None and ASSIGNED.match(_of_option(value))
         ):
             set_variable(command.scan, value.copy_of(_of_option(value)))
+        elif option == "--health-cmd" and value is not None:
+            _run(command, words[at], value)
         elif option == "--entrypoint" and value is not None:
             command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]

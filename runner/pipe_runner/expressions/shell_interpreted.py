@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.compiled import BACKSLASHES
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
 _APART: Final = "run the command with the value as an argument of its own: a list in Python, xargs or a loop behind awk"
+_SETTING: Final = {"psql": ("-v", "--set", "--variable"), "sqlcmd": ("-v",)}
+"""Options of clients that set a variable."""
+_AS_TEXT: Final = {
+    "psql": "write :'NAME' in the statement, with quotes behind the colon, so that psql quotes the value",
+    "sqlcmd": "read it in Python, with parameters",
+}
 _SCRIPTS: Final = frozenset({"-f", "--file", "--from-file"})
 """Options whose value is a file of code where the first operand is code otherwise."""
 _RUNNING: Final = {
@@ -72,6 +80,8 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
             choose_parts(command.scan, value, name)
         elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
             _escapes(command, value)
+        elif option in _SETTING.get(name, ()) and value is not None and _pastes(command, name, value):
+            command.code(value, f"{name} puts the text of a variable into a statement as it is", _AS_TEXT[name])
         elif option in program.piped and value is not None:
             begins(command, value, "|", f"a value that begins with `|` would be a command that {name} runs")
     if program.what == "jq":
@@ -89,6 +99,8 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
         elif program.first == "script" and command.words[first].text != "-":
             for word in command.operands_at(first):
                 command.chosen(word, name)
+            if command.words[first].text.rsplit("/", 1)[-1] in ("manage.py", "artisan"):
+                command.at(first)
     if coded and first is not None and program.goes_on and command.leads(first):
         command.scan.inserted[command.words[first].start] = "-- "
     if program.permute and program.code:
@@ -106,6 +118,18 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
     scripted = program.first == "script" and first is not None and command.is_file(command.words[first])
     if program.stdin and not coded and not scripted:
         command.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
+
+
+def _pastes(command: Command, name: str, value: Word) -> bool:
+    """Whether a statement of the text holds the variable without quotes, as `:NAME`; sqlcmd knows no others."""
+    found = ASSIGNED.match(value.text)
+    return name == "sqlcmd" or (found is not None and found[1] in _pasted(command.scan.text))
+
+
+@lru_cache(maxsize=4)
+def _pasted(text: str) -> frozenset[str]:
+    """The variables that stand in a text as `:NAME`."""
+    return frozenset(re.findall(r"(?<![:\w]):([A-Za-z_]\w*)", text))
 
 
 def _run_values(command: Command, index: int, name: str, program: Interpreter) -> None:

@@ -50,6 +50,20 @@ _TAKEN_BY_ANSIBLE: Final = """
 _OF_ANSIBLE: Final = frozenset(_TAKEN_BY_ANSIBLE.split())
 """Options of Ansible's programs that take a value."""
 _BY_LOOKUP: Final = "give it by the environment: X={{ x }} ansible-playbook p.yml, and there lookup('env', 'X')"
+_CONSOLES: Final = {
+    "rails": ("Ruby", "runner r", ""),
+    "wp": ("PHP", "eval", "--exec"),
+    "drush": ("PHP", "php:eval php-eval ev eval", ""),
+    "mix": ("Elixir", "eval", "-e --eval"),
+    "iex": ("Elixir", "", "-e --eval"),
+    "erl": ("Erlang", "", "-eval"),
+    "ghc": ("Haskell", "", "-e"),
+    "kotlin": ("Kotlin", "", "-e"),
+    "artisan": ("PHP", "", "--execute"),
+    "manage.py": ("Python", "", "-c --command"),
+}
+"""Programs, the language of their code, the subcommands that take some, and the options."""
+_OF_CONSOLE: Final = "give the value by the environment: X={{ x }} …, and read that in the code"
 _OF_UNIT: Final = "systemd runs what this property says"
 _SEVERAL: Final = "systemd makes several variables of a value with spaces"
 _NAMED: Final = "write the property's name: -p MemoryMax={{ x }}"
@@ -195,6 +209,41 @@ def _unit(command: Command, index: int) -> None:
     command.wrapper(index, short, long, operands)
 
 
+def _systemctl(command: Command, index: int) -> None:
+    """`systemctl set-environment NAME=…`: every service gets the variable."""
+    _, rest = command.options(index, "HMntpPoC", frozenset({"--host", "--machine"}), permute=True)
+    if rest and command.words[rest[0]].text == "set-environment":
+        for at in rest[1:]:
+            set_variable(command.scan, command.words[at])
+
+
+def _gh(command: Command, index: int) -> None:
+    """`gh api --jq PROGRAM`."""
+    hint = "give the value by the environment: X={{ x }} gh api --jq '… env.X …'"
+    for option, value in command.options(index, "q", frozenset({"--jq"}), permute=True)[0]:
+        if option in ("-q", "--jq") and value is not None:
+            command.code(value, "the value becomes part of jq code", hint)
+
+
+def _dashed(command: Command, index: int) -> None:
+    """A command stands behind `--`."""
+    if index < command.protected < len(command.words):
+        command.split(range(index + 1, command.protected))
+        command.at(command.protected + 1)
+
+
+def _console(command: Command, index: int) -> None:
+    """Consoles of frameworks and languages that take code behind an option or a subcommand."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    what, verbs, code = _CONSOLES[name]
+    options, rest = command.options(index, "", frozenset(code.split()), permute=True, single=True)
+    for option, value in options:
+        if option in code.split() and value is not None:
+            command.code(value, f"the value becomes part of {what} code", _OF_CONSOLE)
+    if len(rest) > 1 and command.words[rest[0]].text in verbs.split():
+        command.code(command.words[rest[1]], f"the value becomes part of {what} code", _OF_CONSOLE)
+
+
 def _heroku(command: Command, index: int) -> None:
     """`heroku run COMMAND [OPTION]…`: what is none of its options, wherever those stand, is joined for a shell."""
     _, rest = command.options(index, "", _OF_HEROKU)
@@ -287,5 +336,9 @@ TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(("ansible", "ansible-playbook", "ansible-console"), _ansible),
     "screen": _screen,
     "heroku": _heroku,
+    "gh": _gh,
+    "systemctl": _systemctl,
+    **dict.fromkeys(("chamber", "infisical", "teller", "saml2aws", "dotenvx"), _dashed),
+    **dict.fromkeys(_CONSOLES, _console),
     "systemd-run": _unit,
 }
