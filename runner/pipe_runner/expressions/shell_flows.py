@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.shell_constants import texts
 from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
-from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
+from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole, Word
 from pipe_runner.expressions.shell_spoken import PASSING, WRITING
 from pipe_runner.expressions.shell_tables import (
     ALL,
@@ -22,6 +22,7 @@ from pipe_runner.expressions.shell_tables import (
     PARAMETER,
     Node,
     Tables,
+    split,
 )
 from pipe_runner.expressions.shell_variables import is_run
 from pipe_runner.expressions.tokens import Refused
@@ -35,6 +36,8 @@ MAX_ALONE: Final = 20_000
 _NAMES: Final = frozenset({*CODE_VARIABLES, *CHOICE_VARIABLES})
 _CODE_NAMES: Final = frozenset(CODE_VARIABLES)
 _FIGURE_HINT: Final = "compare it with `[ … ]`, or make a number of it under another name: n=$(printf '%d' \"$x\")"
+_READ: Final = "the value becomes part of what is read as code"
+_IN_QUOTES: Final = 'put it in quotes: "$x"'
 Seen: TypeAlias = set[Node | tuple[Node, str]]
 """Places that were seen, each within a function that is called with words of the text alone, or anywhere."""
 _CODE: Final = "{} takes the value, and its text becomes code"
@@ -46,6 +49,16 @@ class Flows(Tables):
 
     alone: int = 0
     """Places that were looked at for one function alone."""
+
+    spreading: list[Node] = field(default_factory=list)
+    """Places of whose text the shell makes several words where code may stand."""
+
+    def spread(self, word: Word) -> None:
+        """A word of which the shell makes several where code may stand: `find . $x`."""
+        if word.loose:
+            self.spreading += [*word.variables, *word.commands]
+        else:
+            self.spreading += [split(name) for name in word.variables]
 
     # ------------------------------------------------------------ the end
 
@@ -91,6 +104,11 @@ class Flows(Tables):
         run = [node for node in map(_place, seen) if isinstance(node, Facts)]
         self._become_code(self.stated, known, seen)
         self._opened(set(map(_place, seen)), run)
+        self._find_passing()
+        seen = set()
+        for node in self.spreading:
+            for hole, name in self.reached(node, seen, spoken=True):
+                mark_hole(hole, _CODE.format(_taking(name)) if name else _READ, _IN_QUOTES)
         seen = set()
         chosen = [name for name in _CHOSEN if name in known] if known else []
         for start in (*self.chosen[:own_chosen], *chosen, *self.chosen[own_chosen:]):
@@ -137,7 +155,6 @@ class Flows(Tables):
         """What is calculated holds an integer, or nothing of which that could be known."""
         seen: Seen = set()
         found: set[str] = set()
-        self._find_passing()
         for facts in self.figured:
             self._said("", facts, seen)
         pending = [*sorted(self.calculated), *sorted(INTEGERS), *self._owned(INTEGERS)]

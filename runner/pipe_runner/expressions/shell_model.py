@@ -99,6 +99,8 @@ class Word:
     @property
     def unstable(self) -> bool:
         """Whether the shell may make no word of it, or several: `$x` without quotes and alone, `"$@"`."""
+        if self.files or self.sinks:  # the name of a descriptor stands in it
+            return False
         return (not self.quoted or self.several) and self.text != "" and not self.text.strip(EXPANSION)
 
     @property

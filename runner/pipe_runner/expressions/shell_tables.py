@@ -333,14 +333,6 @@ class Tables:
         """What else becomes part of `$*`."""
         return ["IFS"] if name == "*" else []
 
-    def spread(self, word: Word) -> None:
-        """A word of which the shell makes several where code may stand: `find . $x`."""
-        hint = 'put it in quotes: "$x"'
-        if word.loose:
-            self.code(word, hint)
-        else:
-            self.coded += [(split(name), "", hint) for name in word.variables]
-
     def vanishes(self, word: Word) -> bool:
         """Whether the shell may make nothing of a word: `$x`, or `"$@"` where no arguments are."""
         return word.loose or (word.variables[:1] == [f":{ALL}"] and not self.lists.get(f":{ALL}"))
