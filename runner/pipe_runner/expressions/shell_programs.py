@@ -155,8 +155,10 @@ def _holds_options(command: Command, word: Word) -> bool:
     scan = command.scan
     if not word.loose or word.text != EXPANSION or len(word.variables) != 1 or word.commands:
         return False
-    held = _written(scan, name := word.variables[0])
-    if not 0 < len(held) < _MOST or len(held) != scan.assigned[name] or name in scan.bare:
+    if not 0 < scan.assigned[name := word.variables[0]] < _MOST:
+        return False
+    held = _written(scan, name)
+    if not held or len(held) != scan.assigned[name] or name in scan.bare:
         return False
     for text in held:
         words = [Word(-1, each) for each in (ASSIGNED.sub("", text, count=1)).split()]

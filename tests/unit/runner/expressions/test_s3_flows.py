@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,13 @@ def test_r2_calls_with_words_of_the_text_are_told_apart_in_bounded_time() -> Non
     _, faults, work = weighed_shell(functions + "g() { " + 'echo "$1"; ' * 1000 + "}; " + calls + f"f1 {HOLE}")
     assert {fault.code for fault in faults} <= {"E420"}
     assert work < 300_000
+
+
+def test_r2_a_variable_with_options_of_ssh_that_is_set_again_and_again_is_looked_at_once() -> None:
+    few, many = (f'o="-i $K"; ssh $o {HOLE}; ' * count for count in (200, 1600))
+    times = []
+    for text in (few, many):
+        begun = time.process_time()
+        compile_shell(text)
+        times.append(time.process_time() - begun)
+    assert times[1] < 30 * times[0]
