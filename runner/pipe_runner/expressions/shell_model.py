@@ -158,6 +158,8 @@ class Facts:
     """Commands that it calls, of which some are functions of the script."""
     plainly: str = ""
     """That one of them which it calls with nothing but words of the text."""
+    quotes: bool = False
+    """Whether it prints one word in quotes of the shell's: `printf %q`."""
     given: Facts | None = None
     """What it reads from here-documents, here-strings and `< <(…)`; it may print that."""
     sinks: list[Facts] = field(default_factory=list)

@@ -234,7 +234,7 @@ def _su(command: Command, index: int) -> None:
             command.program(value)
         if option in ("-c", "--command", "--session-command") and value is not None:
             coded = True
-            command.shell_code(
+            command.script(
                 [value], "the value becomes part of shell code", "su user -c '… \"$1\" …' sh {{ x }}, or sudo -u user"
             )
     if not coded:
@@ -283,7 +283,7 @@ def _watch(command: Command, index: int) -> None:
             command.at(rest[0])
         return
     words = [command.words[at] for at in rest]
-    command.shell_code(words, "watch hands its arguments to a shell", "watch -x command {{ x }}")
+    command.script(words, "watch hands its arguments to a shell", "watch -x command {{ x }}")
 
 
 def _flock(command: Command, index: int) -> None:
@@ -294,7 +294,7 @@ def _flock(command: Command, index: int) -> None:
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
             coded = True
-            command.shell_code([value], "the value becomes part of shell code", "flock FILE command {{ x }}")
+            command.script([value], "the value becomes part of shell code", "flock FILE command {{ x }}")
     if not coded:
         command.wrapper(index, "wE", "--timeout --conflict-exit-code", 1)
     elif len(rest) > 1:
@@ -306,7 +306,7 @@ def _script(command: Command, index: int) -> None:
     could_be_options(command, rest)
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
-            command.shell_code([value], "the value becomes part of shell code", SH_HINT)
+            command.script([value], "the value becomes part of shell code", SH_HINT)
 
 
 def _make(command: Command, index: int) -> None:

@@ -120,8 +120,8 @@ class ShellSource:
             hole.plain = self.text[start : hole.end]
         return hole
 
-    def carried(self, words: list[Word]) -> Facts | None:
-        """What a shell reads from these words as its text, if it may; shell_assignments.py knows how."""
+    def carried(self, words: list[Word]) -> tuple[str, Facts] | None:
+        """These words as the text of another shell, if it may read them; shell_assignments.py knows how."""
         raise NotImplementedError
 
 
