@@ -143,7 +143,7 @@ def _run_values(command: Command, index: int, name: str, program: Interpreter) -
         if word.rich and (program.what != "awk" or ASSIGNED.match(word.text.removeprefix("-v"))):
             command.code(word, message, _APART)
     if program.what in ("awk", "sed") or passes(name, words):
-        command.facts.reads.append((name, _APART))
+        command.facts.reads.append((f"the code within {name}", _APART))
     for variable in looked_up(name, words):
         command.scan.flows.coded.append((command.scan.flows.key(variable), "", _APART))
 

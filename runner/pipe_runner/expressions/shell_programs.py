@@ -29,7 +29,9 @@ _HARMLESS: Final = re.compile(
 )
 """Settings of ssh of which none is run; ssh takes their names in any case."""
 _JUMP: Final = "ssh puts the jump host into a command that it hands to a shell"
-_JUMP_HINT: Final = "list the hosts that may be in the input's `enum:`, or write the host"
+_JUMP_HINT: Final = (
+    "list the hosts in the input's `enum:`, or hold it to a `pattern:` of plain words, as ^[a-z][a-z0-9.]*$"
+)
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
 """Options of ssh with values."""
 _TAR_RUNS: Final = (
