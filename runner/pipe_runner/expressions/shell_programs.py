@@ -196,7 +196,7 @@ def _is_one_word(scan: ShellLexer, name: str) -> bool:
 
 
 def _ssh(command: Command, index: int) -> None:
-    options, rest = command.options(index, _SSH)
+    options, rest = command.options(index, _SSH, ("--ssh", "--server", "--client"))
     while rest and (
         _is_written_out(command.scan, command.words[rest[0]].listed) or _holds_options(command, command.words[rest[0]])
     ):
@@ -207,6 +207,8 @@ def _ssh(command: Command, index: int) -> None:
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
         elif option == "-J" and value is not None:
             command.shell_code([Word(-1, "ssh"), value], _JUMP, _JUMP_HINT)
+        elif option[:2] == "--" and value is not None:  # mosh's
+            command.code(value, "mosh runs what this says as a command", "write the command without values")
         elif option == "-F" and value is not None:
             command.chosen(value, "ssh")
         elif option == "-I" and value is not None:

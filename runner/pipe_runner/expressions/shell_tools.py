@@ -50,6 +50,14 @@ _TAKEN_BY_ANSIBLE: Final = """
 _OF_ANSIBLE: Final = frozenset(_TAKEN_BY_ANSIBLE.split())
 """Options of Ansible's programs that take a value."""
 _BY_LOOKUP: Final = "give it by the environment: X={{ x }} ansible-playbook p.yml, and there lookup('env', 'X')"
+_HANDING: Final = {
+    "sops": {"exec-env": 1, "exec-file": 1},
+    "tsh": {"ssh": 1},
+    "consul": {"exec": 0, "lock": 1},
+    "salt": {"cmd.run": 0, "cmd.shell": 0, "cmd.run_all": 0},
+    "cf": {"ssh": 1, "run-task": 1},
+}
+"""Programs, their subcommands behind which a command for a shell stands, and the operands before that."""
 _CONSOLES: Final = {
     "rails": ("Ruby", "runner r", ""),
     "wp": ("PHP", "eval", "--exec"),
@@ -225,6 +233,19 @@ def _gh(command: Command, index: int) -> None:
             command.code(value, "the value becomes part of jq code", hint)
 
 
+def _handed(command: Command, index: int) -> None:
+    """Programs that hand the words behind one of their subcommands, and its operands, to a shell."""
+    words, name = command.words, command.words[index].text.rsplit("/", 1)[-1]
+    verbs = _HANDING[name]
+    at = next((at for at in range(index + 1, len(words)) if words[at].text in verbs), None)
+    if at is not None:
+        options, rest = command.options(at, "lpLRDoiJc", ("--command", "--login", "--port"), permute=name == "cf")
+        told = [value for option, value in options if option in ("-c", "--command") and value is not None]
+        running = [words[place] for place in rest[verbs[words[at].text] :]]
+        for each in ([value] for value in told) if name == "cf" else [running]:
+            command.shell_code(each, _SHELL, "send it on standard input, or as a variable of the environment")
+
+
 def _dashed(command: Command, index: int) -> None:
     """A command stands behind `--`."""
     if index < command.protected < len(command.words):
@@ -337,6 +358,7 @@ TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
     "screen": _screen,
     "heroku": _heroku,
     "gh": _gh,
+    **dict.fromkeys(_HANDING, _handed),
     "systemctl": _systemctl,
     **dict.fromkeys(("chamber", "infisical", "teller", "saml2aws", "dotenvx"), _dashed),
     **dict.fromkeys(_CONSOLES, _console),
