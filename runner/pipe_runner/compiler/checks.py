@@ -61,7 +61,7 @@ def _tell_options(part: Part, drafts: list[Draft], room: Room) -> None:
         spec = part.spec if draft is None else draft.spec
         told += not_written_out(spec, found, partial(part.references.schema, reader=draft), room)
     for fault, path in told:
-        offset, length = (None, None) if in_env(path) else (fault.offset, fault.length)
+        offset, length = (None, None) if in_env(path) or path[2] == "stdin" else (fault.offset, fault.length)
         part.report.add(fault.code, fault.message, path, offset=offset, length=length, hint=fault.hint)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pipe_runner.compiler.report import Report
 from pipe_runner.expressions import Compiled, Fault
 from pipe_runner.expressions.compile import compile_value
-from pipe_runner.expressions.compiled import OPTION, Reference
+from pipe_runner.expressions.compiled import IN_CODE, OPTION, Reference
 from pipe_runner.types import Path_
 
 
@@ -112,7 +112,7 @@ class Environment:
     def _tell(self, path: Path_, fault: Fault | None, report: Report) -> None:
         if fault is not None and path not in self._told:
             self._told.add(path)
-            if fault.code == OPTION:
+            if fault.code == OPTION or fault.code in IN_CODE:
                 report.options.append((fault, path))
                 return
             report.add(fault.code, fault.message, path, hint=fault.hint)

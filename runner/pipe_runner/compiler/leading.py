@@ -82,6 +82,12 @@ def _env(text: str, of_path: SchemaOf) -> bool:
     return all(isinstance(part, str) or _words(of_path(part), negative=at > 0) for at, part in enumerate(value.body))
 
 
+def is_word(schema: Schema) -> bool:
+    """Whether a pattern lets nothing pass but one word, which means itself to a shell and is no option."""
+    pattern = schema.get("pattern") if types_of(schema) == {"string"} else None
+    return isinstance(pattern, str) and _PATTERN.fullmatch(pattern) is not None
+
+
 def _words(schema: Schema, *, negative: bool = False) -> bool:
     """Whether each value is known to be one word that doesn't begin with `-`; `negative`: a number may."""
     closed = closed_list(schema)
@@ -89,6 +95,5 @@ def _words(schema: Schema, *, negative: bool = False) -> bool:
         return all(_WORD.fullmatch(value_to_text(value)) for value in closed)
     types, least = types_of(schema), schema.get("minimum")
     if not types <= {"integer", "number"}:
-        pattern = schema.get("pattern") if types == {"string"} else None
-        return isinstance(pattern, str) and _PATTERN.fullmatch(pattern) is not None
+        return is_word(schema)
     return negative or (isinstance(least, int | float) and least >= 0)

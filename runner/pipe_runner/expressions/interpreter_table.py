@@ -253,7 +253,7 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     **dict.fromkeys(("cqlsh", "hive", "beeline", "spark-sql", "snowsql", "mysqlsh", "trino", "influx"), _QUERY),
     "sqlcmd": Interpreter(
         "SQL",
-        "give the value as a variable: sqlcmd -v x={{ x }}",
+        "read it in Python, with parameters",
         code=_set("-Q -q"),
         files=_set("-i"),
         short="QqSUPdiov",
@@ -328,17 +328,26 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     "strace": ("eopsEuPaIOSXb", "", 0),
     "ltrace": ("eopsuaAnlxF", "", 0),
     "setpriv": ("", "--reuid --regid --groups --securebits --pdeathsig --bounding-set --inh-caps", 0),
-    "unshare": ("SGR", "--root --wd --setuid --setgid", 0),
-    "nsenter": ("tSGrw", "--target --setuid --setgid", 0),
-    "systemd-run": ("pHMuEt", "--property --unit --slice --setenv --description --host --machine --uid --gid", 0),
+    "unshare": ("SGRw", "--root --wd --setuid --setgid", 0),
+    "lxc-attach": ("nPsvuglo", "--name --lxcpath --set-var --uid --gid --logfile --logpriority", 0),
+    "nsenter": ("tSGW", "--target --setuid --setgid --wdns", 0),
+    "systemd-run": (
+        "pHMuEC",
+        "--property --unit --slice --setenv --description --host --machine --uid --gid --nice --service-type "
+        "--working-directory --path-property --socket-property --timer-property --on-active --on-boot --on-startup "
+        "--on-unit-active --on-unit-inactive --on-calendar --capsule",
+        0,
+    ),
+    "systemd-inhibit": ("", "--what --who --why --mode", 0),
+    "systemd-cat": ("tp", "--identifier --priority --stderr-priority --level-prefix --namespace", 0),
     "caffeinate": ("tw", "", 0),
-    "tini": ("eps", "", 0),
+    "tini": ("ep", "", 0),
     "dumb-init": ("r", "--rewrite", 0),
     "xvfb-run": ("efnpsw", "--server-args --error-file --server-num", 0),
-    "faketime": ("f", "", 1),
-    "proxychains": ("f", "", 0),
-    "chpst": ("uUbmdoptcrefn0l/", "", 0),
-    "softlimit": ("admoprtcfslu", "", 0),
+    "faketime": ("", "", 1),
+    **dict.fromkeys(("proxychains", "proxychains4"), ("f", "", 0)),
+    "chpst": ("uUbe/nlLmdofpcrts", "", 0),
+    "softlimit": ("acdfmoprst", "", 0),
     "uv": (
         "p",
         "--with --python --project --directory --extra --group --only-group --package --env-file --with-requirements "
@@ -347,8 +356,7 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     ),
     "uvx": ("", "--from --with --python", 0),
     "npx": ("pc", "--package", 0),
-    "conda": ("np", "--name --prefix", 1),
-    "micromamba": ("np", "--name --prefix", 1),
+    **dict.fromkeys(("conda", "micromamba"), ("npr", "--name --prefix --cwd --root-prefix", 1)),
     "op": ("", "--env-file", 1),
     "doppler": ("pc", "--project --config", 1),
     "dotenv": ("fe", "--file", 1),
@@ -373,22 +381,3 @@ CONTAINERS: Final = _set(
     "gcloud fly flyctl az aws nomad machinectl distrobox toolbox singularity apptainer limactl colima minikube"
 )
 """Programs that run a command elsewhere, with options too many to list: every word may begin a command."""
-
-CODE_VARIABLES: Final = _set(
-    "PS0 PS1 PS2 PS4 PROMPT_COMMAND BASH_ENV ENV GIT_SSH_COMMAND GIT_EDITOR GIT_PAGER GIT_EXTERNAL_DIFF GIT_ASKPASS "
-    "EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE PERL5OPT PERL5DB PYTHONSTARTUP RUBYOPT LD_PRELOAD LD_AUDIT "
-    "DYLD_INSERT_LIBRARIES NODE_OPTIONS MAKEFLAGS GNUMAKEFLAGS TAR_OPTIONS RSYNC_RSH GIT_SSH GIT_PROXY_COMMAND "
-    "GIT_SEQUENCE_EDITOR GIT_CONFIG_PARAMETERS SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER "
-    "ANSIBLE_SSH_ARGS ANSIBLE_SSH_COMMON_ARGS ANSIBLE_SSH_EXTRA_ARGS AWS_PAGER BAT_PAGER DELTA_PAGER FCEDIT "
-    "GH_BROWSER GH_EDITOR GH_PAGER HGEDITOR KUBECTL_EXTERNAL_DIFF KUBE_EDITOR SVN_EDITOR SVN_SSH "
-    "VIMINIT EXINIT PSQL_EDITOR PSQL_PAGER JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS"
-)
-"""Variables whose text a program runs, or which change what text means."""
-
-CHOICE_VARIABLES: Final = _set(
-    "PATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_FRAMEWORK_PATH PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH "
-    "GIT_EXEC_PATH LUA_PATH LUA_CPATH CLASSPATH MAKEFILES PSQLRC GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM "
-    "npm_config_script_shell NPM_CONFIG_SCRIPT_SHELL SHELL OPENSSL_CONF OPENSSL_ENGINES OPENSSL_MODULES "
-    "BASH_LOADABLES_PATH GCONV_PATH GIT_TEMPLATE_DIR PHPRC PHP_INI_SCAN_DIR ZDOTDIR"
-)
-"""Variables that say where programs, their parts and what they run of themselves are found: a value chooses those."""

@@ -129,6 +129,8 @@ class Command:
             self.facts.said.append([word, *arguments])
         if word.static:
             self.facts.names.append(word.text)
+            self.facts.plainly = "" if rich else word.text
+            self.facts.quotes = name == "printf" and not own and [each.text for each in arguments[:-1]] == ["%q"]
             self.facts.hands += [] if self.facts.number else [word.text]
             self.facts.hands += ["cat"] if passes(name, arguments) and not self.facts.number else []
         if arguments and word.static:
@@ -289,6 +291,28 @@ class Command:
         self.scan.flows.code(word, hint)
         if any(not FILTERS.isdisjoint(facts.hands) for facts in word.commands):
             self.facts.reads.append((self.words[0].text, hint))
+
+    def shell_code(self, words: list[Word], message: str, hint: str) -> bool:
+        """Words that a shell elsewhere reads as its text, with a space between each two; whether it may read values
+        there."""
+        carried = self.scan.carried(words)
+        if carried is None:
+            for word in words:
+                self.code(word, message, hint)
+            return False
+        self.facts.reads += carried[1].reads
+        return True
+
+    def script(self, words: list[Word], message: str, hint: str, arguments: list[Word] | None = None) -> None:
+        """The same of a shell that this one starts, which has its variables; the first argument is its name."""
+        carried = self.scan.carried(words)
+        if carried is None:
+            for word in words:
+                self.code(word, message, hint)
+        text = carried[0] if carried is not None else " ".join(word.text for word in words)
+        if carried is not None or all(word.static for word in words):
+            given = arguments or []
+            self.facts.add(self.scan.script(text, given[1:] if arguments is not None else None, *given[:1]))
 
     def chosen(self, word: Word, name: str) -> None:
         choose_file(self.scan.flows, word, name)

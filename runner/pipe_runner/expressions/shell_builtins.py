@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _GIVEN: Final = re.compile(rf"{EXPANSION}=[\"']?\$\{{?(\w+)\}}?[\"']?")
 """What `eval` is given to assign to a variable whose name stands in another: `"$1=\\$2"`."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MAX_LISTS_BEGUN: Final = 64
+"""The same where words are put before the others, of which the first may be a program."""
 MAX_LISTS: Final = 16
 """Lists of arguments that are told apart; of more, each is taken for longer by what is added."""
 
@@ -129,8 +131,11 @@ def _declare(command: Command, index: int) -> None:
     array = any(re.match(r"-\w*[aA]", word.text) for word in command.words[index + 1 :])
     keyed = any(KEYED.match(word.text) for word in command.words[index + 1 :])
     everywhere = any(re.match(r"-\w*g", word.text) for word in command.words[index + 1 :])
+    inside = command.words[index].text in ("local", "declare", "typeset") and not everywhere
     for word in command.words[index + 1 :]:
         _kept(command, index, word, keyed=keyed)
+        if (named := NAME.match(word.text)) is not None:
+            command.scan.flows.locals.setdefault((command.scan.flows.scope, command.scan.flows.key(named[0])), inside)
         if reference and command.words[index].text != "export":
             command.names(word)
             refers, flows = ASSIGNED.match(word.text), command.scan.flows
@@ -249,27 +254,38 @@ def _set(command: Command, index: int) -> None:
     flows.arguments(flows.scope, words)
     key = f"{flows.scope}:{ALL}"
     known = not flows.loops and (not flows.scope or flows.scope in flows.spaces)
-    if not words or not words[0].quoted or words[0].variables != [flows.key(ALL)] or words[0].skipped:
+    spot = next((at for at, word in enumerate(words) if _is_all(word, flows.key(ALL))), None)
+    if spot is None:
         return
-    if known and words[0].variables == [key] and key not in flows.adding:
-        flows.lists[key] = _added(flows.lists[key], words[1:])
-    elif flows.shifted.get(flows.scope, (0, 0))[1] == 0:  # as with `a+=(…)`, all that is added is taken to be there
+    if known and words[spot].variables == [key] and key not in flows.adding:
+        flows.lists[key] = _added(flows.lists[key], words, spot, certain=not flows.branches)
+    elif (
+        spot == 0 and flows.shifted.get(flows.scope, (0, 0))[1] == 0
+    ):  # as with `a+=(…)`, all that is added is taken to be there
         added = flows.adding.setdefault(key, flows.lists[key][-1])
         if added is not flows.lists[key][-1]:
             added += flows.lists[key].pop()[1:]
 
 
-def _added(lists: list[list[Word]], words: list[Word]) -> list[list[Word]]:
-    """What the arguments may be after `set -- "$@" x`, which stands last among them.
+def _is_all(word: Word, key: str) -> bool:
+    """Whether a word is `"$@"`."""
+    return word.quoted and word.text == EXPANSION and word.variables == [key] and not word.skipped
+
+
+def _added(lists: list[list[Word]], words: list[Word], spot: int, *, certain: bool) -> list[list[Word]]:
+    """What the arguments may be after `set -- a "$@" b`, the last of the lists; it is `certain` outside of conditions.
 
     In a loop it does so again and again, and how a function is called isn't known so far.
     """
-    *before, last = lists
-    if len(before) > MAX_LISTS:
+    before, first, behind = lists[:-1], words[:spot], words[spot + 1 :]
+    if first and not certain and len(before) > MAX_LISTS_BEGUN:
+        return lists
+    if not first and not certain and len(before) > MAX_LISTS:
         for each in before:
-            each += words
+            each += behind
         return before
-    return [*before, *([*each, *words] for each in before)] or [last]
+    made = [[*first, *each, *behind] for each in before or [[]]]
+    return made if certain else [*before, *made]
 
 
 def _shift(command: Command, index: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.interpreter_table import SHELLS
 from pipe_runner.expressions.shell_leading import could_be_options
-from pipe_runner.expressions.shell_marks import SH_HINT
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, set_variable
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 from pipe_runner.expressions.shell_tools import OF_SCRIPT
 
@@ -41,6 +41,28 @@ _OF_EXEC: Final = frozenset(
 """Options of `exec` and `run` that take a value."""
 _OF_NOMAD: Final = _set("-task -group -e -address -namespace -region -token -ca-cert -client-cert -client-key")
 """The same of nomad's."""
+
+
+class _Shell(NamedTuple):
+    """What runs a command in a machine, beside `exec` and `run`."""
+
+    verb: str
+    short: str
+    """Letters of its options with a value."""
+    long: tuple[str, ...]
+    """Long options with a value."""
+    named: int
+    """Operands before the command; fewer where a `--` stands before it."""
+
+
+_SHELLS: Final = {
+    "machinectl": _Shell("shell", "EHMpno", ("--uid", "--setenv", "--host", "--machine", "--property"), 1),
+    "limactl": _Shell("shell", "", ("--workdir", "--shell", "--instance"), 1),
+    "distrobox": _Shell("enter", "neac", ("--name", "--additional-flags"), 1),
+    "toolbox": _Shell("run", "cdre", ("--container", "--distro", "--release"), 0),
+    "oc": _Shell("rsh", "cn", ("--container", "--shell", "--namespace"), 1),
+    "colima": _Shell("ssh", "p", ("--profile",), 0),
+}
 _BY_FILE: Final = "write the script to a file that reads the value as data"
 _OF_CLOUDS: Final = frozenset({"az", "aws", "gcloud"})
 _HOLDING_KUBECTL: Final = frozenset({"minikube", "k3s", "microk8s"})
@@ -55,7 +77,7 @@ _OF_CLUSTERS: Final = _set(
     "describe diff drain edit explain expose get label logs patch port-forward replace rollout scale set taint top "
     "uncordon version wait"
 )
-_ENTERING: Final = frozenset({"exec", "rsh", "run"})
+_ENTERING: Final = frozenset({"debug", "exec", "rsh", "run"})
 """Where one of these stands, what comes before it may be the value of an option that isn't known."""
 _OF_OPENSHIFT: Final = _OF_CLUSTERS | _set("import-image new-app new-build new-project process project start-build tag")
 _VERBS: Final = {
@@ -120,18 +142,29 @@ def within_container(command: Command, index: int) -> None:
         following = words[at + 1] if at + 1 < len(words) else None
         value = words[at] if equals else following
         if option in _BY_OPTION.get(name, ()) and value is not None:
-            command.code(value, _SHELL, SH_HINT)
+            _run(command, words[at], value)
         elif option in ("--metadata", "--user-data") and value is not None and _START.search(_of_option(value)):
             command.code(value, "the value becomes part of a script that the machine runs", _BY_FILE)
         elif option == "--parameters" and name == "aws" and value is not None and _runs_commands(command, value):
             command.code(value, _SHELL, _BY_FILE)
         elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
-            command.code(following, _SHELL, SH_HINT)
+            command.shell_code([following], _SHELL, SH_HINT)
+        elif (
+            option in ("-e", "--env") and name in _EXECUTING and value is not None and ASSIGNED.match(_of_option(value))
+        ):
+            set_variable(command.scan, value.copy_of(_of_option(value)))
+        elif option == "--health-cmd" and value is not None:
+            _run(command, words[at], value)
         elif option == "--entrypoint" and value is not None:
             command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
         elif entry and following is not None and not equals and _takes_code(entry, option, following):
             command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def _run(command: Command, option: Word, value: Word) -> None:
+    """`--command=…`, `--command …`."""
+    command.shell_code([value.copy_of(_of_option(value)) if value is option else value], _SHELL, SH_HINT)
 
 
 def _of_option(word: Word) -> str:
@@ -146,11 +179,21 @@ def _runs_commands(command: Command, value: Word) -> bool:
     return asked and ("command" in text or text.startswith((HOLE, EXPANSION)))
 
 
+def _behind(command: Command, at: int, shell: _Shell) -> int:
+    """Where the command begins behind `machinectl shell HOST`, `distrobox enter BOX --` and their kin."""
+    options, rest = command.options(at, shell.short, shell.long)
+    for option, value in options:
+        if option in ("-E", "--setenv") and value is not None:
+            set_variable(command.scan, value)
+    if at < command.protected < len(command.words):
+        return command.protected + 1
+    return rest[shell.named] if rest[shell.named :] else len(command.words)
+
+
 def _joined(command: Command, at: int) -> int:
     """`fly machine exec ID 'ls X'`, with options anywhere; gives where the words end, which are all seen to."""
     _, operands = command.options(at, "ac", ("--app", "--config", "--timeout"), permute=True)
-    for place in operands[1:]:
-        command.code(command.words[place], _SHELL, SH_HINT)
+    command.shell_code([command.words[place] for place in operands[1:]], _SHELL, SH_HINT)
     return len(command.words)
 
 
@@ -170,11 +213,14 @@ def entered(command: Command, index: int, at: int) -> int | None:
     name = command.words[index].text.rsplit("/", 1)[-1]
     if command.words[at].text in ("ssh", "scp") and name in _BY_OPTION:
         could_be_options(command, range(at + 1, min(at + 2, len(command.words))))
-        for word in command.words[command.protected :]:
-            command.code(word, _SHELL, SH_HINT)
+        command.shell_code(command.words[command.protected + 1 :], _SHELL, SH_HINT)
         return len(command.words)
+    if command.words[at].text == "debug" and name in ("kubectl", "oc"):
+        return command.protected + 1
     if command.words[at].text == "exec" and name in ("fly", "flyctl"):
         return _joined(command, at)
+    if (shell := _SHELLS.get(name)) is not None and command.words[at].text == shell.verb:
+        return _behind(command, at, shell)
     if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
         return None
     if name == "nomad":

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pipe_runner.expressions.compiled import OPTION, Fault
-from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES
 from pipe_runner.expressions.shell_leading import OPTION_HINT, OPTION_MESSAGE
 from pipe_runner.expressions.shell_model import Facts, Hole
 from pipe_runner.expressions.shell_variables import holds_code
 from pipe_runner.expressions.shelltext import MAX_SHELL, as_word
 from pipe_runner.expressions.tokens import Refused
+from pipe_runner.expressions.variable_table import CHOICE_VARIABLES
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WAY: Final = "where the file shall decide so, set it in the text itself: {}={{{{ … | trust }}}}"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
 from pipe_runner.expressions.shell_constants import texts
 from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
-from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
+from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole, Word
 from pipe_runner.expressions.shell_spoken import PASSING, WRITING
 from pipe_runner.expressions.shell_tables import (
     ALL,
@@ -23,22 +22,43 @@ from pipe_runner.expressions.shell_tables import (
     PARAMETER,
     Node,
     Tables,
+    split,
 )
 from pipe_runner.expressions.shell_variables import is_run
 from pipe_runner.expressions.tokens import Refused
+from pipe_runner.expressions.variable_table import CHOICE_VARIABLES, CODE_VARIABLES
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
 """Variables of bash that calculate whatever they are given."""
 MAX_LOOKED_AT: Final = 300_000
+MAX_ALONE: Final = 20_000
+"""Places that are looked at for one function alone, beyond which all its calls are taken for one."""
 _NAMES: Final = frozenset({*CODE_VARIABLES, *CHOICE_VARIABLES})
 _CODE_NAMES: Final = frozenset(CODE_VARIABLES)
 _FIGURE_HINT: Final = "compare it with `[ … ]`, or make a number of it under another name: n=$(printf '%d' \"$x\")"
+_READ: Final = "the value becomes part of what is read as code"
+_IN_QUOTES: Final = 'put it in quotes: "$x"'
+Seen: TypeAlias = set[Node | tuple[Node, str]]
+"""Places that were seen, each within a function that is called with words of the text alone, or anywhere."""
 _CODE: Final = "{} takes the value, and its text becomes code"
 
 
 @dataclass(slots=True, eq=False)
 class Flows(Tables):
     """All flows of one script, settled at its end: a loop may use a variable before it is assigned in the text."""
+
+    alone: int = 0
+    """Places that were looked at for one function alone."""
+
+    spreading: list[Node] = field(default_factory=list)
+    """Places of whose text the shell makes several words where code may stand."""
+
+    def spread(self, word: Word) -> None:
+        """A word of which the shell makes several where code may stand: `find . $x`."""
+        if word.loose:
+            self.spreading += [*word.variables, *word.commands]
+        else:
+            self.spreading += [split(name) for name in word.variables]
 
     # ------------------------------------------------------------ the end
 
@@ -75,15 +95,20 @@ class Flows(Tables):
         link_files(self)
         tables = (self.holding, self.derived, self.copied, self.made, self.read)
         known = {name for table in tables for name in _NAMES.intersection(table)}
-        seen: set[Node] = set()
+        seen: Seen = set()
         self._become_code(self.coded[:own], known, seen)
         seen |= _CODE_NAMES - known
         coded = [each for each in _CODED if each[0] in known and is_run(each[0], text)] if known else []
         self._become_code(coded, known, seen)
         self._become_code(self.coded[own:], known, seen)
-        run = [node for node in seen if isinstance(node, Facts)]
+        run = [node for node in map(_place, seen) if isinstance(node, Facts)]
         self._become_code(self.stated, known, seen)
-        self._opened(seen, run)
+        self._opened(set(map(_place, seen)), run)
+        self._find_passing()
+        seen = set()
+        for node in self.spreading:
+            for hole, name in self.reached(node, seen, spoken=True):
+                mark_hole(hole, _CODE.format(_taking(name)) if name else _READ, _IN_QUOTES)
         seen = set()
         chosen = [name for name in _CHOSEN if name in known] if known else []
         for start in (*self.chosen[:own_chosen], *chosen, *self.chosen[own_chosen:]):
@@ -94,7 +119,7 @@ class Flows(Tables):
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
 
-    def _become_code(self, places: Iterable[tuple[Node, str, str]], known: set[str], seen: set[Node]) -> None:
+    def _become_code(self, places: Iterable[tuple[Node, str, str]], known: set[str], seen: Seen) -> None:
         """Mark what comes to such places. Of nearly all variables that shells take code from nothing is `known`."""
         for start, message, hint in places:
             if start in _NAMES and start not in known:
@@ -128,9 +153,8 @@ class Flows(Tables):
 
     def _numbers(self) -> None:
         """What is calculated holds an integer, or nothing of which that could be known."""
-        seen: set[Node] = set()
+        seen: Seen = set()
         found: set[str] = set()
-        self._find_passing()
         for facts in self.figured:
             self._said("", facts, seen)
         pending = [*sorted(self.calculated), *sorted(INTEGERS), *self._owned(INTEGERS)]
@@ -152,7 +176,7 @@ class Flows(Tables):
                     message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
                     mark_hole(hole, message, _FIGURE_HINT)
 
-    def _said(self, name: str, made: Facts, seen: set[Node]) -> None:
+    def _said(self, name: str, made: Facts, seen: Seen) -> None:
         """What `$(…)` says in the words that it was given is calculated: `x=$(echo {{ x }}); echo $((x))`."""
         written = all(WRITING.issuperset(each.names) for each in made.everything())
         for hole, _ in self.reached(made, seen, spoken=True):
@@ -194,17 +218,20 @@ class Flows(Tables):
                 self.passing.add(name)
                 pending += calling.get(name, ())
 
-    def reached(self, start: Node, seen: set[Node], *, spoken: bool = False) -> Iterator[tuple[Hole, str]]:
+    def reached(self, start: Node, seen: Seen, *, spoken: bool = False) -> Iterator[tuple[Hole, str]]:
         """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice.
 
-        Only what commands are known to print as it is, if `spoken`.
+        Only what commands are known to print as it is, if `spoken`. What a function prints that is called with words of
+        the text alone doesn't come from the arguments of its other calls.
         """
-        pending: list[tuple[Node, str]] = [(start, "")]
+        pending: list[tuple[Node, str, str]] = [(start, "", "")]
         while pending:
-            node, name = pending.pop()
-            if node in seen:
+            node, name, plain = pending.pop()
+            if node in seen or (node, plain) in seen:
                 continue
-            seen.add(node)
+            plain = plain if self.alone < MAX_ALONE else ""
+            self.alone += plain != ""
+            seen.add((node, plain) if plain else node)
             self.work += 1
             following: list[Node]
             if isinstance(node, Facts):
@@ -213,8 +240,19 @@ class Flows(Tables):
                     emits, following = self._spoken(node)
                 for hole in emits:
                     yield hole, name
-                following += [body for called in node.names for body in self.bodies.get(called, ())]
+                for called in node.names:
+                    alone = called if called == node.plainly and called not in self.replaced else plain
+                    alone = "" if alone == called != node.plainly else alone
+                    pending += [(body, name, alone) for body in self.bodies.get(called, ())]
             else:
+                if plain and (found := PARAMETER.search(node)) is not None:
+                    if found["argument"] is None and node[: found.start()] == plain:
+                        continue
+                elif plain and not self.locals.get((plain, node), False):
+                    plain = ""
+                    if node in seen:
+                        continue
+                    seen.add(node)
                 if not node.endswith("<") and not is_file(node):
                     name = name or node
                 for hole in (*self.holding.get(node, ()), *(() if spoken else self.derived.get(node, ()))):
@@ -224,7 +262,7 @@ class Flows(Tables):
                     made = [part for facts in made if isinstance(facts, Facts) for part in facts.parts]
                 following = [*self.copied.get(node, ()), *made, *self.read.get(node, ())]
                 following += self.given(node)
-            pending += [(each, name) for each in following if each not in seen]
+            pending += [(each, name, plain) for each in following if each not in seen]
 
     def given(self, name: str) -> list[str]:
         """Where the arguments come from that a positional parameter may be, or that a call passes on."""
@@ -281,6 +319,11 @@ class Flows(Tables):
             else:
                 pending += self.given(name)
         return [text for each in sorted(found) for text in self.texts.get(each, ())]
+
+
+def _place(seen: Node | tuple[Node, str]) -> Node:
+    """A place that was seen, also within a function that is called with words of the text alone."""
+    return seen[0] if isinstance(seen, tuple) else seen
 
 
 def _taking(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_files import choose_parts
@@ -12,6 +13,8 @@ from pipe_runner.expressions.shell_variables import GIT_SETTING
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
+_OF_HISTORY: Final = ("blob", "commit", "email", "file-info", "filename", "message", "name", "refname", "reset", "tag")
+"""What `git filter-repo` calls Python code for."""
 _RUNS: Final = {
     "rebase": ("--exec", "-x"),
     "send-email": ("--smtp-server=", "--sendmail-cmd", "--to-cmd", "--cc-cmd", "--header-cmd"),
@@ -25,7 +28,11 @@ _RUNS: Final = {
     "ls-remote": ("--upload-pack", "--exec"),
     "push": ("--receive-pack", "--exec"),
     "archive": ("--exec",),
-    "filter-branch": ("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
+    "filter-repo": tuple(f"--{what}-callback" for what in _OF_HISTORY),
+    "filter-branch": (
+        *("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
+        *("--parent-filter", "--tag-name-filter", "--setup"),
+    ),
 }
 _TAKES: Final = {
     "grep": ("efmABC", "--max-count --max-depth --threads --context --after-context --before-context"),
@@ -49,6 +56,8 @@ def inspect_git(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-c" and value is not None:
             _setting(command, value)
+        elif option == "--config-env" and value is not None:
+            _by_variable(command, value)
         elif option == "--exec-path" and value is not None:
             choose_parts(command.scan, value, "git")
     command.split(range(index + 1, rest[0] + 1 if rest else index + 1))
@@ -71,6 +80,16 @@ def _setting(command: Command, word: Word) -> None:
         command.code(word, "git runs this setting as a command", "write the command without values")
     elif EXPANSION in name:
         lead(command, word, NAMES, "E420", _MESSAGE, hint)
+
+
+def _by_variable(command: Command, word: Word) -> None:
+    """`--config-env=NAME=VARIABLE`: the setting is what stands in the variable."""
+    name, _, variable = word.text.rpartition("=")
+    if HOLE in name or EXPANSION in name:
+        _setting(command, word)
+    elif GIT_SETTING.search(name):
+        flows = command.scan.flows
+        flows.coded.append((flows.key(variable), "", "write the command without values"))
 
 
 def _config(command: Command, rest: list[int]) -> None:
@@ -105,6 +124,10 @@ def _subcommand(command: Command, rest: list[int]) -> None:
                 command.code(each, "git runs what this says as a command", "write the command without values")
         elif name == "clone" and words[at - 1].text in ("-c", "--config") and at:
             _setting(command, word)
+        elif name == "clone" and (word.text.startswith("--config=") or re.match("-c.", word.text)):
+            _setting(command, word.copy_of(word.text[2:] if word.text[1] == "c" else word.text[len("--config=") :]))
+        elif name in ("clone", "init") and word.text.startswith("--template"):
+            choose_parts(command.scan, word if "=" in word.text else (words[at + 1 :] or [word])[0], "git")
         elif name == "config" and GIT_SETTING.search(word.text):
             for each in words[at:]:
                 command.code(each, "git runs this setting as a command", "write the command without values")

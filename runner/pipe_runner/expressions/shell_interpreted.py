@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.compiled import BACKSLASHES
 from pipe_runner.expressions.interpreter_table import Interpreter
 from pipe_runner.expressions.shell_files import choose_parts
 from pipe_runner.expressions.shell_leading import begins, choose_data, could_be_options, warn
+from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT, Word
 from pipe_runner.expressions.shell_others import as_commands
+from pipe_runner.expressions.shell_running import runs_values
+from pipe_runner.expressions.shell_spoken import looked_up, passes
 from pipe_runner.expressions.shell_tools import jq_operands
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
+_APART: Final = "run the command with the value as an argument of its own: a list in Python, xargs or a loop behind awk"
+_SETTING: Final = {"psql": ("-v", "--set", "--variable"), "sqlcmd": ("-v",)}
+"""Options of clients that set a variable."""
+_AS_TEXT: Final = {
+    "psql": "write :'NAME' in the statement, with quotes behind the colon, so that psql quotes the value",
+    "sqlcmd": "read it in Python, with parameters",
+}
 _SCRIPTS: Final = frozenset({"-f", "--file", "--from-file"})
 """Options whose value is a file of code where the first operand is code otherwise."""
 _RUNNING: Final = {
@@ -68,6 +80,8 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
             choose_parts(command.scan, value, name)
         elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
             _escapes(command, value)
+        elif option in _SETTING.get(name, ()) and value is not None and _pastes(command, name, value):
+            command.code(value, f"{name} puts the text of a variable into a statement as it is", _AS_TEXT[name])
         elif option in program.piped and value is not None:
             begins(command, value, "|", f"a value that begins with `|` would be a command that {name} runs")
     if program.what == "jq":
@@ -85,10 +99,13 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
         elif program.first == "script" and command.words[first].text != "-":
             for word in command.operands_at(first):
                 command.chosen(word, name)
+            if command.words[first].text.rsplit("/", 1)[-1] in ("manage.py", "artisan"):
+                command.at(first)
     if coded and first is not None and program.goes_on and command.leads(first):
         command.scan.inserted[command.words[first].start] = "-- "
     if program.permute and program.code:
         could_be_options(command, operands, ends=not program.single_dash)
+    _run_values(command, index, name, program)
     letters = {option for option, _ in options}
     if program.what == "Perl" and not letters.isdisjoint({"-n", "-p"}) and "-i" not in letters:
         for operand in operands:
@@ -101,6 +118,34 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
     scripted = program.first == "script" and first is not None and command.is_file(command.words[first])
     if program.stdin and not coded and not scripted:
         command.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
+
+
+def _pastes(command: Command, name: str, value: Word) -> bool:
+    """Whether a statement of the text holds the variable without quotes, as `:NAME`; sqlcmd knows no others."""
+    found = ASSIGNED.match(value.text)
+    return name == "sqlcmd" or (found is not None and found[1] in _pasted(command.scan.text))
+
+
+@lru_cache(maxsize=4)
+def _pasted(text: str) -> frozenset[str]:
+    """The variables that stand in a text as `:NAME`."""
+    return frozenset(re.findall(r"(?<![:\w]):([A-Za-z_]\w*)", text))
+
+
+def _run_values(command: Command, index: int, name: str, program: Interpreter) -> None:
+    """Code that stands there and runs what it makes of its arguments, of what it reads, or of the environment."""
+    words = command.words[index + 1 :]
+    running, given = runs_values(name, words)
+    if not running:
+        return
+    message = f"the {program.what} code runs text that it makes of the value"
+    for word in words if given else ():
+        if word.rich and (program.what != "awk" or ASSIGNED.match(word.text.removeprefix("-v"))):
+            command.code(word, message, _APART)
+    if program.what in ("awk", "sed") or passes(name, words):
+        command.facts.reads.append((f"the code within {name}", _APART))
+    for variable in looked_up(name, words):
+        command.scan.flows.coded.append((command.scan.flows.key(variable), "", _APART))
 
 
 def _run_by_module(command: Command, index: int, module: str, program: Interpreter) -> None:

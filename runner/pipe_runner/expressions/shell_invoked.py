@@ -56,7 +56,7 @@ def note(command: Command, index: int, name: str) -> None:
         command.facts.inherit(_inspect(command.scan, [*flows.aliases[name], *words[1:]]))
     if not command.together and (several or words[0].several or is_made(words[0])):
         flows.invoked.append((words, flows.scope))
-        for each in _unseen(command.scan, words):
+        for each in _counted(command.scan, words):
             flows.work += 10
             command.facts.inherit(_inspect(command.scan, each))
 
@@ -90,7 +90,7 @@ def follow_calls(scan: ShellLexer) -> None:
             if name in flows.bodies:
                 flows.arguments(name, words)
         for words, scope in flows.invoked:
-            for each in _unseen(scan, words):
+            for each in _counted(scan, words):
                 facts = _inspect(scan, each)
                 if facts.reads:
                     program, hint = facts.reads[0]
@@ -112,6 +112,17 @@ def _unseen(scan: ShellLexer, words: list[Word]) -> Iterator[list[Word]]:
         if key not in flows.seen:
             flows.seen.add(key)
             yield each
+
+
+def _counted(scan: ShellLexer, words: list[Word]) -> list[list[Word]]:
+    """The same, all at once: if they are too many, that is known before the first of them is looked at."""
+    found: list[list[Word]] = []
+    count = scan.flows.together
+    for each in _unseen(scan, words):
+        found.append(each)
+        count += len(each)
+        _bound(scan, count, MAX_TOGETHER)
+    return found
 
 
 def _bound(scan: ShellLexer, words: int, most: int) -> None:

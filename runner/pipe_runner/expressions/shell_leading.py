@@ -14,7 +14,7 @@ from pipe_runner.expressions.shell_variables import GIT_SETTING
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
-    from pipe_runner.expressions.shell_flows import Flows
+    from pipe_runner.expressions.shell_flows import Flows, Seen
     from pipe_runner.expressions.shell_lexer import ShellLexer
     from pipe_runner.expressions.shell_tables import Node, Tables
 
@@ -125,7 +125,7 @@ def warn(scan: ShellLexer, hole: Hole, code: str, message: str, hint: str) -> No
 
 def settle_led(flows: Flows, scan: ShellLexer) -> None:
     """Mark and report what begins such texts, when all flows of the script are known."""
-    seen: dict[tuple[int, str], tuple[set[Node], set[Node]]] = {}
+    seen: dict[tuple[int, str], tuple[set[Node], Seen]] = {}
     for start, place, code, message, hint in sorted(flows.led, key=lambda each: each[2]):
         for hole, name in _reached(flows, start, place, *seen.setdefault((place, code), (set(), set()))):
             said = _TAKING.format(name, message) if name else message
@@ -137,7 +137,7 @@ def settle_led(flows: Flows, scan: ShellLexer) -> None:
                 warn(scan, hole, code, said, hint)
 
 
-def _reached(flows: Flows, start: Node, place: int, seen: set[Node], whole: set[Node]) -> Iterator[tuple[Hole, str]]:
+def _reached(flows: Flows, start: Node, place: int, seen: set[Node], whole: Seen) -> Iterator[tuple[Hole, str]]:
     """Holes whose values come to a place there, each with the variable that takes it; no place is seen twice.
 
     What a command prints counts in `whole`, wherever it stands there.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES
 from pipe_runner.expressions.shell_model import Hole, Word
 from pipe_runner.expressions.shell_variables import holds_code, is_run, setting_in
+from pipe_runner.expressions.variable_table import CHOICE_VARIABLES
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -53,6 +53,14 @@ def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     elif name in CHOICE_VARIABLES:
         for hole in word.all_holes:
             mark_choice(hole, f"${name} says where programs are found", "write the directories without values")
+
+
+def set_variable(scan: ShellLexer, word: Word) -> None:
+    """`NAME=…` behind an option that sets a variable for the command which is run."""
+    found = ASSIGNED.match(word.text)
+    if found is not None:
+        inspect_assignment(scan, found[1], word)
+        scan.flows.assign(scan.flows.key(found[1]), word)
 
 
 def calculate_named(scan: ShellLexer) -> None:

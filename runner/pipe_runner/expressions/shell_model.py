@@ -44,6 +44,8 @@ class Hole:
     """Code, message and hint where the value would be code; `| trust` accepts it."""
     tokens: Sequence[Token] = ()
     """The expression."""
+    plain: str = ""
+    """It as it is written, where each of its values is one plain word."""
 
     def refuse(self, code: str, message: str, hint: str | None) -> None:
         """This place can't carry a value at all. The first reason stays."""
@@ -97,6 +99,8 @@ class Word:
     @property
     def unstable(self) -> bool:
         """Whether the shell may make no word of it, or several: `$x` without quotes and alone, `"$@"`."""
+        if self.files or self.sinks:  # the name of a descriptor stands in it
+            return False
         return (not self.quoted or self.several) and self.text != "" and not self.text.strip(EXPANSION)
 
     @property
@@ -152,6 +156,10 @@ class Facts:
     """`echo` and `printf` in it with their arguments, where no value stands among these."""
     names: list[str] = field(default_factory=list)
     """Commands that it calls, of which some are functions of the script."""
+    plainly: str = ""
+    """That one of them which it calls with nothing but words of the text."""
+    quotes: bool = False
+    """Whether it prints one word in quotes of the shell's: `printf %q`."""
     given: Facts | None = None
     """What it reads from here-documents, here-strings and `< <(…)`; it may print that."""
     sinks: list[Facts] = field(default_factory=list)

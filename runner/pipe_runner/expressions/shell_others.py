@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.shell_files import choose_parts, file_key
 from pipe_runner.expressions.shell_leading import HERE, begins, could_be_options
+from pipe_runner.expressions.shell_marks import set_variable
 from pipe_runner.expressions.shell_model import Word
 
 if TYPE_CHECKING:
@@ -89,12 +90,6 @@ _BY_OPTION: Final = {
         chosen="-F --filter -L --lua-filter", letters="ofrtsV", long="--output --from --to", warned=False
     ),
     "puppet": _Options(code="-e --execute", warned=False),
-    "ansible-playbook": _Options(
-        code="--ssh-common-args --ssh-extra-args --scp-extra-args --sftp-extra-args",
-        letters="eiltufMcT",
-        long="--extra-vars --inventory --limit --tags --skip-tags --user --private-key --vault-password-file --forks",
-        warned=False,
-    ),
     "helm": _Options(chosen="--post-renderer", letters="nf", long="--namespace --values --set", warned=False),
 }
 _JOINED: Final = {
@@ -193,6 +188,9 @@ def _bwrap(command: Command, index: int) -> None:
         at += 1
         if text == "--":
             break
+        if text == "--setenv" and at + 1 < len(command.words):
+            name, value = command.words[at : at + 2]
+            set_variable(command.scan, value.copy_of(f"{name.text}={value.text}"))
         plain = text in _OF_BOXES[0] or text.startswith(("--unshare-", "--share-"))
         at += 0 if plain else 2 if text in _OF_BOXES[2] else 1
     command.split(range(index + 1, min(at, len(command.words))))

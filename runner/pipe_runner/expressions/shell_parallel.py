@@ -17,7 +17,7 @@ _REPLACED: Final = r"\{\+?[0-9]*(?:\.|\.\.|/|//|/\.)?\}|\{=.{0,300}?=\}"
 """What parallel replaces by a value in quotes of its own."""
 _TAKING: Final = frozenset(
     {"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt", "--block"}
-    | {"--max-args", "--recstart", "--recend"}
+    | {"--max-args", "--recstart", "--recend", "--id", "--semaphorename", "--semaphoretimeout", "--st"}
 )
 _RUN: Final = frozenset({"-S", "-I", "--sshlogin", "--tagstring", "--colsep"})
 """Options whose value is run, or holds Perl."""

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 _ELSEWHERE: Final = re.compile(r"(?<!\$\{)(?<!\$\{#)(?<!-)\b[A-Za-z_]\w*\b(?!\+?=\()")
 _MOST: Final = 20
 """Texts of a variable that are looked at for options."""
-_HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
-"""Settings of ssh of which none is run."""
+_HARMLESS: Final = re.compile(
+    r"(?!Proxy|Local(?!Forward)|Remote(?!Forward)|Known|Permit|PKCS11|SecurityKey|XAuth|Match)\w+[= ]", re.I
+)
+"""Settings of ssh of which none is run; ssh takes their names in any case."""
+_JUMP: Final = "ssh puts the jump host into a command that it hands to a shell"
+_JUMP_HINT: Final = (
+    "list the hosts in the input's `enum:`, or hold it to a `pattern:` of plain words, as ^[a-z][a-z0-9.]*$"
+)
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
 """Options of ssh with values."""
 _TAR_RUNS: Final = (
@@ -147,12 +153,14 @@ def _elsewhere(text: str) -> frozenset[str]:
 
 
 def _holds_options(command: Command, word: Word) -> bool:
-    """Whether a variable holds nothing but options of ssh, each with its value: `o="-p 22"; ssh $o …`."""
-    flows, scan = command.scan.flows, command.scan
+    """Whether a variable holds nothing but options of ssh, each with its value: `o="-p 22 -i $KEY"; ssh $o …`."""
+    scan = command.scan
     if not word.loose or word.text != EXPANSION or len(word.variables) != 1 or word.commands:
         return False
-    held = flows.written(name := word.variables[0])
-    if not 0 < len(held) < _MOST or len(held) != scan.assigned[name] or name in scan.bare:
+    if not 0 < scan.assigned[name := word.variables[0]] < _MOST:
+        return False
+    held = _written(scan, name)
+    if not held or len(held) != scan.assigned[name] or name in scan.bare:
         return False
     for text in held:
         words = [Word(-1, each) for each in (ASSIGNED.sub("", text, count=1)).split()]
@@ -162,8 +170,33 @@ def _holds_options(command: Command, word: Word) -> bool:
     return True
 
 
+def _written(scan: ShellLexer, name: str) -> list[str]:
+    """The texts that a variable holds, with a word in them for each other one that holds no value; none where it may
+    hold others."""
+    flows = scan.flows
+    composed = flows.composed.get(name, ())
+    inner = [each for word in composed for each in word.variables]
+    if not inner:
+        return flows.written(name)
+    tables = (flows.holding, flows.derived, flows.made, flows.read)
+    if any(name in table for table in tables) or flows.copied.get(name) != inner:
+        return []
+    known = all(_is_one_word(scan, each) for each in set(inner))
+    texts = [*flows.literal.get(name, ()), *(word.text.replace(EXPANSION, "x") for word in composed)]
+    return texts if known else []
+
+
+def _is_one_word(scan: ShellLexer, name: str) -> bool:
+    """Whether a variable holds one word of the file, or what the environment says of it."""
+    held = scan.flows.written(name) if name.isidentifier() else []
+    told = len(held) == scan.assigned[name] and name not in scan.bare and name not in scan.flows.copied
+    tables = (scan.flows.holding, scan.flows.derived, scan.flows.made, scan.flows.read)
+    alone = all(len(ASSIGNED.sub("", text, count=1).split()) == 1 for text in held)
+    return name.isidentifier() and told and alone and not any(name in table for table in tables)
+
+
 def _ssh(command: Command, index: int) -> None:
-    options, rest = command.options(index, _SSH)
+    options, rest = command.options(index, _SSH, ("--ssh", "--server", "--client"))
     while rest and (
         _is_written_out(command.scan, command.words[rest[0]].listed) or _holds_options(command, command.words[rest[0]])
     ):
@@ -172,6 +205,10 @@ def _ssh(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
+        elif option == "-J" and value is not None:
+            command.shell_code([Word(-1, "ssh"), value], _JUMP, _JUMP_HINT)
+        elif option[:2] == "--" and value is not None:  # mosh's
+            command.code(value, "mosh runs what this says as a command", "write the command without values")
         elif option == "-F" and value is not None:
             command.chosen(value, "ssh")
         elif option == "-I" and value is not None:
@@ -185,9 +222,7 @@ def _ssh(command: Command, index: int) -> None:
     if behind and command.words[rest[0]].loose and command.words[rest[0]].variables:
         could = "the variable before it may hold the host, and what stands behind that ssh hands to a shell"
         command.code(command.words[behind.pop(0)], could, 'write the options out, or o=(-p 22); ssh "${o[@]}" …')
-    for at in behind:
-        command.code(command.words[at], message, hint)
-    if len(rest) > 1:
+    if not command.shell_code([command.words[at] for at in behind], message, hint) and len(rest) > 1:
         inner = command.inner([command.words[at] for at in rest[1:]])
         inner.at(0)
         command.facts.reads += inner.facts.reads
@@ -203,8 +238,8 @@ def _su(command: Command, index: int) -> None:
             command.program(value)
         if option in ("-c", "--command", "--session-command") and value is not None:
             coded = True
-            command.code(
-                value, "the value becomes part of shell code", "su user -c '… \"$1\" …' sh {{ x }}, or sudo -u user"
+            command.script(
+                [value], "the value becomes part of shell code", "su user -c '… \"$1\" …' sh {{ x }}, or sudo -u user"
             )
     if not coded:
         command.facts.reads.append(("su", SH_HINT))
@@ -220,6 +255,8 @@ def _copies(command: Command, index: int) -> None:
     for option, value in options:
         if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
+        elif value is not None and option == "-J":
+            command.shell_code([Word(-1, "ssh"), value], _JUMP, _JUMP_HINT)
         elif value is not None and (option == "-F" or (option == "-b" and name == "sftp")):
             command.chosen(value, name)
     if name == "sftp":
@@ -249,8 +286,8 @@ def _watch(command: Command, index: int) -> None:
         if rest:
             command.at(rest[0])
         return
-    for at in rest:
-        command.code(command.words[at], "watch hands its arguments to a shell", "watch -x command {{ x }}")
+    words = [command.words[at] for at in rest]
+    command.script(words, "watch hands its arguments to a shell", "watch -x command {{ x }}")
 
 
 def _flock(command: Command, index: int) -> None:
@@ -261,7 +298,7 @@ def _flock(command: Command, index: int) -> None:
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
             coded = True
-            command.code(value, "the value becomes part of shell code", "flock FILE command {{ x }}")
+            command.script([value], "the value becomes part of shell code", "flock FILE command {{ x }}")
     if not coded:
         command.wrapper(index, "wE", "--timeout --conflict-exit-code", 1)
     elif len(rest) > 1:
@@ -273,7 +310,7 @@ def _script(command: Command, index: int) -> None:
     could_be_options(command, rest)
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
-            command.code(value, "the value becomes part of shell code", SH_HINT)
+            command.script([value], "the value becomes part of shell code", SH_HINT)
 
 
 def _make(command: Command, index: int) -> None:
@@ -340,6 +377,7 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "find": _find,
     "gfind": _find,
     "parallel": inspect_parallel,
+    "sem": inspect_parallel,
     "ssh": _ssh,
     "autossh": _ssh,
     "mosh": _ssh,

@@ -44,11 +44,7 @@ def inspect_shell(command: Command, index: int) -> None:
     operand = command.words[at] if at < len(command.words) else None
     if code:
         if operand is not None:
-            command.code(operand, "the value becomes part of shell code", SH_HINT)
-            if operand.static:
-                command.facts.add(
-                    command.scan.script(operand.text, command.words[at + 2 :], *command.words[at + 1 : at + 2])
-                )
+            command.script([operand], "the value becomes part of shell code", SH_HINT, command.words[at + 1 :])
     elif operand is not None and not stdin:
         command.split([at])
         for word in command.operands_at(at):

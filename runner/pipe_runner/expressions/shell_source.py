@@ -11,7 +11,7 @@ from typing import Final
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.foreign import github_fault, go_fault
 from pipe_runner.expressions.segments import END_RAW, RAW
-from pipe_runner.expressions.shell_model import Hole, Quote
+from pipe_runner.expressions.shell_model import Facts, Hole, Quote, Word
 from pipe_runner.expressions.tokens import Refused, Token, tokenize, unclosed
 
 _ASSIGNING: Final = re.compile(r"(?<![\w$])([A-Za-z_]\w*)\+?=")
@@ -22,6 +22,9 @@ MAX_HOLES: Final = 5000
 
 class ShellSource:
     """A text under a scan: the position, the holes that were found outside comments, in order, and the faults."""
+
+    plain: frozenset[str] = frozenset()
+    """Expressions of which each value is one word that means itself to any shell, and is no option."""
 
     def __init__(self, text: str) -> None:
         self.source = text
@@ -113,7 +116,13 @@ class ShellSource:
             self.fault(foreign.code, foreign.message, foreign.offset, foreign.length, foreign.hint)
             hole.inner = (-1, -1)
         self.position = hole.end
+        if self.plain and self.text[start : hole.end] in self.plain:
+            hole.plain = self.text[start : hole.end]
         return hole
+
+    def carried(self, words: list[Word]) -> tuple[str, Facts] | None:
+        """These words as the text of another shell, if it may read them; shell_assignments.py knows how."""
+        raise NotImplementedError
 
 
 def _read_words(hole: Hole, tokens: list[Token]) -> None:

@@ -45,11 +45,11 @@ _BETWEEN: Final = frozenset({"OFS", "ORS"})
 """Variables of awk that it prints of itself."""
 _JQS: Final = frozenset({"jq", "gojq", "jaq"})
 _OPTION: Final = re.compile(r"-[A-Za-z0-9]*[ceErp]|--(?:eval|print)")
-_OPENED: Final = re.compile(
+OPENED: Final = re.compile(
     r"(?:open|read\w*|path|require|exists?|isfile|getsize|stat|listdir)\(\s*(?:sys\.|process\.)?\$?argv\[-?\d+\]", re.I
 )
 """An argument that names a file: what is printed is what stands in it."""
-_ARGUMENTS: Final = re.compile(r"argv|\bshift\b|\barg\[", re.I)
+ARGUMENTS: Final = re.compile(r"argv|\bshift\b|\barg\[", re.I)
 _LOOKED_UP: Final = re.compile(
     r"(?:environ(?:\.get\(|\[)|getenv\(|\bENV(?:IRON)?[\[{.]|ENV\.fetch\(|\benv[.\[]|\b(?:str)?env\()\s*[\"']?([A-Za-z_]\w*)"
 )
@@ -86,7 +86,7 @@ def says(name: str, words: Sequence[Word]) -> bool:
     """Whether a program prints of these arguments as they are."""
     if name in _CODED:
         code = coded(name, words)
-        return code is not None and _ARGUMENTS.search(_OPENED.sub("", code)) is not None
+        return code is not None and ARGUMENTS.search(OPENED.sub("", code)) is not None
     if name in _PRINTED:
         return _says_by_option(_PRINTED[name], words)
     if name in _AWKS:
@@ -140,6 +140,11 @@ def coded(name: str, words: Sequence[Word]) -> str | None:
     return None
 
 
+def code_of(name: str, words: Sequence[Word]) -> str | None:
+    """The code among an interpreter's arguments, if it has any there."""
+    return _program(words) if name in _AWKS or name.endswith("sed") else coded(name, words)
+
+
 def counts(name: str, words: Sequence[Word]) -> bool:
     """Whether an interpreter's code prints numbers alone: `print(len(…))`, `console.log(x.length)`."""
     code = coded(name, words)
@@ -156,7 +161,7 @@ def interpret(key: Callable[[str], str], given: Facts, text: str) -> None:
     """The code that an interpreter finds on its standard input: what it prints of its arguments and the environment.
     `key`: what a variable is called in the tables."""
     if (facts := given.interpreted) is not None:
-        facts.says |= _ARGUMENTS.search(_OPENED.sub("", text)) is not None
+        facts.says |= ARGUMENTS.search(OPENED.sub("", text)) is not None
         facts.looked_up += map(key, _LOOKED_UP.findall(text))
         facts.number |= _counts(facts.interprets, text)
 

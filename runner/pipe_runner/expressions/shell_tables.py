@@ -143,6 +143,8 @@ class Tables:
     """Scripts that stand in this one as words."""
     beyond: Facts = field(default_factory=Facts)
     """What can be read from descriptors other than standard input."""
+    locals: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether a variable that a function sets is its own, declared by it before it is set there."""
     files: set[str] = field(default_factory=set)
     """Files that commands print into."""
     shown: set[str] = field(default_factory=set)
@@ -330,14 +332,6 @@ class Tables:
     def joining(self, name: str) -> list[str]:
         """What else becomes part of `$*`."""
         return ["IFS"] if name == "*" else []
-
-    def spread(self, word: Word) -> None:
-        """A word of which the shell makes several where code may stand: `find . $x`."""
-        hint = 'put it in quotes: "$x"'
-        if word.loose:
-            self.code(word, hint)
-        else:
-            self.coded += [(split(name), "", hint) for name in word.variables]
 
     def vanishes(self, word: Word) -> bool:
         """Whether the shell may make nothing of a word: `$x`, or `"$@"` where no arguments are."""

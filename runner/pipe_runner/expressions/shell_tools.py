@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
+from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS, WRAPPERS
+from pipe_runner.expressions.shell_files import choose_parts
+from pipe_runner.expressions.shell_marks import set_variable
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:
@@ -38,6 +40,41 @@ _NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HE
 _OF_HEROKU: Final = frozenset(["-a", "-e", "-s", "-r", "--app", "--env", "--size", "--remote", "--type", "--dyno"])
 """Options of `heroku run` that take a value."""
 _GLUED_OF_HEROKU: Final = tuple(f"{each}=" if each.startswith("--") else each for each in _OF_HEROKU)
+
+_TAKEN_BY_ANSIBLE: Final = """
+    --args --background --become-method --become-user --connection --extra-vars --forks --inventory --key-file --limit
+    --module-name --module-path --playbook-dir --poll --private-key --scp-extra-args --sftp-extra-args --skip-tags
+    --ssh-common-args --ssh-extra-args --start-at-task --tags --timeout --user --vault-id --vault-pass-file
+    --vault-password-file
+"""
+_OF_ANSIBLE: Final = frozenset(_TAKEN_BY_ANSIBLE.split())
+"""Options of Ansible's programs that take a value."""
+_BY_LOOKUP: Final = "give it by the environment: X={{ x }} ansible-playbook p.yml, and there lookup('env', 'X')"
+_HANDING: Final = {
+    "sops": {"exec-env": 1, "exec-file": 1},
+    "tsh": {"ssh": 1},
+    "consul": {"exec": 0, "lock": 1},
+    "salt": {"cmd.run": 0, "cmd.shell": 0, "cmd.run_all": 0},
+    "cf": {"ssh": 1, "run-task": 1},
+}
+"""Programs, their subcommands behind which a command for a shell stands, and the operands before that."""
+_CONSOLES: Final = {
+    "rails": ("Ruby", "runner r", ""),
+    "wp": ("PHP", "eval", "--exec"),
+    "drush": ("PHP", "php:eval php-eval ev eval", ""),
+    "mix": ("Elixir", "eval", "-e --eval"),
+    "iex": ("Elixir", "", "-e --eval"),
+    "erl": ("Erlang", "", "-eval"),
+    "ghc": ("Haskell", "", "-e"),
+    "kotlin": ("Kotlin", "", "-e"),
+    "artisan": ("PHP", "", "--execute"),
+    "manage.py": ("Python", "", "-c --command"),
+}
+"""Programs, the language of their code, the subcommands that take some, and the options."""
+_OF_CONSOLE: Final = "give the value by the environment: X={{ x }} …, and read that in the code"
+_OF_UNIT: Final = "systemd runs what this property says"
+_SEVERAL: Final = "systemd makes several variables of a value with spaces"
+_NAMED: Final = "write the property's name: -p MemoryMax={{ x }}"
 
 
 def _npx(command: Command, index: int) -> None:
@@ -138,13 +175,94 @@ def _tmux(command: Command, index: int) -> None:
 
 
 def _ansible(command: Command, index: int) -> None:
-    hint = "write a playbook that reads the value: ansible-playbook p.yml -e x={{ x }}"
-    options, _ = command.options(
-        index, "aimeutfPlBTcM", frozenset({"--args", "--module-name", "--inventory", "--user", "--limit"}), permute=True
-    )
+    """Variables and arguments that Ansible's programs are given are templates to them, which may run commands."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    options, rest = command.options(index, "aimeutfPlBTcMJ", _OF_ANSIBLE, permute=True)
     for option, value in options:
-        if option in ("-a", "--args") and value is not None:
-            command.code(value, "Ansible reads a module's arguments as a template, or hands them to a shell", hint)
+        if value is None:
+            continue
+        if option in ("-a", "--args"):
+            message = "Ansible reads a module's arguments as a template, or hands them to a shell"
+            command.code(value, message, _BY_LOOKUP)
+        elif option in ("-e", "--extra-vars"):
+            message = "Ansible reads the text of a variable as a template, which may run commands"
+            command.code(value, message, _BY_LOOKUP)
+        elif option.endswith("-args"):
+            command.code(value, "what this option says is run", "write the command without values")
+        elif option in ("-M", "--module-path"):
+            choose_parts(command.scan, value, name)
+        elif option in ("--vault-password-file", "--vault-pass-file"):
+            command.chosen(value, name)
+    for at in rest if name == "ansible-playbook" else ():
+        command.chosen(command.words[at], name)
+
+
+def _unit(command: Command, index: int) -> None:
+    """`systemd-run -p ExecStartPre=… COMMAND`."""
+    short, long, operands = WRAPPERS["systemd-run"]
+    for option, value in command.options(index, short, frozenset(long.split()))[0]:
+        if value is None:
+            continue
+        name = value.text.partition("=")[0]
+        if option in ("-E", "--setenv"):
+            set_variable(command.scan, value)
+        elif option not in ("-p", "--property", "--socket-property"):
+            continue
+        elif name.startswith("Exec"):
+            command.code(value, _OF_UNIT, "write the command without values")
+        elif name == "Environment":
+            command.code(value, _SEVERAL, "--setenv=NAME={{ x }}")
+        elif HOLE in name or EXPANSION in name:
+            command.code(value, _OF_UNIT, _NAMED)
+    command.wrapper(index, short, long, operands)
+
+
+def _systemctl(command: Command, index: int) -> None:
+    """`systemctl set-environment NAME=…`: every service gets the variable."""
+    _, rest = command.options(index, "HMntpPoC", frozenset({"--host", "--machine"}), permute=True)
+    if rest and command.words[rest[0]].text == "set-environment":
+        for at in rest[1:]:
+            set_variable(command.scan, command.words[at])
+
+
+def _gh(command: Command, index: int) -> None:
+    """`gh api --jq PROGRAM`."""
+    hint = "give the value by the environment: X={{ x }} gh api --jq '… env.X …'"
+    for option, value in command.options(index, "q", frozenset({"--jq"}), permute=True)[0]:
+        if option in ("-q", "--jq") and value is not None:
+            command.code(value, "the value becomes part of jq code", hint)
+
+
+def _handed(command: Command, index: int) -> None:
+    """Programs that hand the words behind one of their subcommands, and its operands, to a shell."""
+    words, name = command.words, command.words[index].text.rsplit("/", 1)[-1]
+    verbs = _HANDING[name]
+    at = next((at for at in range(index + 1, len(words)) if words[at].text in verbs), None)
+    if at is not None:
+        options, rest = command.options(at, "lpLRDoiJc", ("--command", "--login", "--port"), permute=name == "cf")
+        told = [value for option, value in options if option in ("-c", "--command") and value is not None]
+        running = [words[place] for place in rest[verbs[words[at].text] :]]
+        for each in ([value] for value in told) if name == "cf" else [running]:
+            command.shell_code(each, _SHELL, "send it on standard input, or as a variable of the environment")
+
+
+def _dashed(command: Command, index: int) -> None:
+    """A command stands behind `--`."""
+    if index < command.protected < len(command.words):
+        command.split(range(index + 1, command.protected))
+        command.at(command.protected + 1)
+
+
+def _console(command: Command, index: int) -> None:
+    """Consoles of frameworks and languages that take code behind an option or a subcommand."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    what, verbs, code = _CONSOLES[name]
+    options, rest = command.options(index, "", frozenset(code.split()), permute=True, single=True)
+    for option, value in options:
+        if option in code.split() and value is not None:
+            command.code(value, f"the value becomes part of {what} code", _OF_CONSOLE)
+    if len(rest) > 1 and command.words[rest[0]].text in verbs.split():
+        command.code(command.words[rest[1]], f"the value becomes part of {what} code", _OF_CONSOLE)
 
 
 def _heroku(command: Command, index: int) -> None:
@@ -230,13 +348,19 @@ def through_variable(command: Command, index: int) -> None:
 
 TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(("npx", "pnpx", "bunx"), _npx),
-    **dict.fromkeys(("npm", "pnpm"), _npm),
+    **dict.fromkeys(("npm", "pnpm", "yarn"), _npm),
     **dict.fromkeys(("nix", "nix-shell", "nix-build", "nix-instantiate"), _nix),
     "deno": _deno,
     "redis-cli": _redis,
     "valkey-cli": _redis,
     "tmux": _tmux,
-    "ansible": _ansible,
+    **dict.fromkeys(("ansible", "ansible-playbook", "ansible-console"), _ansible),
     "screen": _screen,
     "heroku": _heroku,
+    "gh": _gh,
+    **dict.fromkeys(_HANDING, _handed),
+    "systemctl": _systemctl,
+    **dict.fromkeys(("chamber", "infisical", "teller", "saml2aws", "dotenvx"), _dashed),
+    **dict.fromkeys(_CONSOLES, _console),
+    "systemd-run": _unit,
 }

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from pipe_runner.expressions.interpreter_table import CODE_VARIABLES
+from pipe_runner.expressions.variable_table import CODE_VARIABLES
 
 GIT_SETTING: Final = re.compile(
     r"command|editor|pager|alias|hook|filter|helper|cmd\b|textconv|driver|fsmonitor|include(?:if)?\.|program\b|gitproxy"

@@ -35,8 +35,13 @@ def compile_shell(text: str, *, first_variable: int = 1) -> tuple[ShellText, lis
     return weighed_shell(text, first_variable)[:2]
 
 
-def weighed_shell(text: str, first_variable: int = 1) -> tuple[ShellText, list[Fault], int]:
-    """As `compile_shell`, and how much there was to look at, in steps of some 10 µs."""
+def weighed_shell(
+    text: str, first_variable: int = 1, plain: frozenset[str] = frozenset()
+) -> tuple[ShellText, list[Fault], int]:
+    """As `compile_shell`, and how much there was to look at, in steps of some 10 µs.
+
+    `plain`: expressions of which each value is one word that means itself to a shell.
+    """
     if "{{" not in text and "{%" not in text:
         return ShellText(text), [], 0
     if len(text) > MAX_SHELL:
@@ -44,20 +49,21 @@ def weighed_shell(text: str, first_variable: int = 1) -> tuple[ShellText, list[F
         message = f"shell text with expressions may have {MAX_SHELL >> 10} KiB, this has {len(text) >> 10}"
         return ShellText(text), [Fault("E403", message, 0, 1, hint)], 0
     if len(text) <= CACHED:
-        return _cached(text, first_variable)
+        return _cached(text, first_variable, plain)
     with uncollected():
-        return _compile(text, first_variable)
+        return _compile(text, first_variable, plain)
 
 
 @lru_cache(maxsize=8192)
-def _cached(text: str, first_variable: int) -> tuple[ShellText, list[Fault], int]:
-    return _compile(text, first_variable)
+def _cached(text: str, first_variable: int, plain: frozenset[str]) -> tuple[ShellText, list[Fault], int]:
+    return _compile(text, first_variable, plain)
 
 
-def _compile(text: str, first_variable: int) -> tuple[ShellText, list[Fault], int]:
+def _compile(text: str, first_variable: int, plain: frozenset[str]) -> tuple[ShellText, list[Fault], int]:
     from pipe_runner.expressions.shell_grammar import ShellGrammar
 
     scan = ShellGrammar(text)
+    scan.plain = plain
     try:
         scan.program()
     except Refused as refused:
@@ -90,7 +96,9 @@ def compile_python_text(text: str) -> tuple[ShellText, list[Fault]]:
     return ShellText(scan.text), scan.faults
 
 
-def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple[int, Fault]]]:
+def compile_argv(
+    items: Sequence[str], plain: frozenset[str] = frozenset()
+) -> tuple[tuple[Compiled, ...], list[tuple[int, Fault]]]:
     """Compile the list of `argv:`; each item renders to one argument. Faults come with the index of their item.
 
     As in shell text only `{{ … }}` and `{% raw %}` are special, the program is no value, and a value can't stand in
@@ -102,11 +110,12 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
     words: list[Word] = []
     pieces: list[list[str | Hole]] = []
     for item in items:
-        scan, word, parts = as_word(item, len(words))
+        scan, word, parts = as_word(item, len(words), plain)
         scans.append(scan)
         words.append(word)
         pieces.append(parts)
     whole = ShellGrammar("")
+    whole.plain = plain
     begins = list(accumulate((len(scan.text) + 1 for scan in scans), initial=0))
     if items[0] not in SIMPLE_COMMANDS:
         _moved(scans, begins)  # so that the place of a warning tells its item
@@ -142,9 +151,10 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
     return tuple(compiled), faults
 
 
-def as_word(item: str, at: int) -> tuple[ShellSource, Word, list[str | Hole]]:
+def as_word(item: str, at: int, plain: frozenset[str] = frozenset()) -> tuple[ShellSource, Word, list[str | Hole]]:
     """One item of `argv:` as a word of a command, and the parts of its text."""
     scan = ShellSource(item)
+    scan.plain = plain
     parts: list[str | Hole] = []
     while (found := scan.text.find("{{", scan.position)) >= 0:
         begin = scan.position

@@ -18,6 +18,11 @@ inputs:
   b: {{type: boolean, default: false}}
   o: {{type: string, enum: ["", web], default: ""}}
   n: {{type: string, enum: [web], required: false}}
+  i: {{type: integer, default: 3}}
+  f: {{type: number, default: 0.5}}
+  p: {{type: string, pattern: "^[a-z][a-z0-9.-]*$", default: web}}
+  q: {{type: string, pattern: "^[a-z0-9-]+$", default: web}}
+  r: {{type: string, pattern: "[a-z]+", default: web}}
 nodes:
   n: {{run: echo sh, output: json}}
   a:
@@ -103,6 +108,91 @@ def test_s3_they_are_where_several_of_them_together_make_code_of_another_value(c
 )
 def test_s3_several_of_them_in_one_command_are_not_refused(compiled: Compile, run: str) -> None:
     assert codes(compiled, f"{{matrix: {{a: [ba, da], b: [sh, x]}}, run: {run}}}") == []
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "ssh host systemctl restart {{ inputs.p }}",
+        "ssh host 'cd /srv/{{ inputs.p }} && docker compose pull {{ inputs.p }}'",
+        "ssh -p {{ inputs.i }} host \"tail -n {{ inputs.i }} /var/log/{{ inputs.p }}.log | grep -v '{{ inputs.p }}'\"",
+        "ssh -J {{ inputs.p }} host uptime",
+        "scp -J {{ inputs.p }} a host:b",
+        "ssh jump ssh {{ inputs.p }} ls {{ inputs.p }}",
+        "sh -c 'ls {{ inputs.p }} | wc -l'",
+        "su bob -c 'ls {{ inputs.p }}'",
+        "watch ls {{ inputs.p }}",
+        "vagrant ssh -c 'ls {{ inputs.p }}'",
+        "gcloud compute ssh vm --command='ls {{ inputs.p }}'",
+        "az ssh vm -n a -- ls {{ inputs.p }}",
+        "sed -n '{{ inputs.i }}p' f",
+        "psql -c 'delete from t where age > {{ inputs.f }} limit {{ inputs.i }}'",
+        "awk 'NR == {{ inputs.i }} + 1' f",
+        "python3 -c 'print({{ inputs.i }})'",
+        "make -j {{ inputs.i }}",
+        "NODE_OPTIONS=--max-old-space-size={{ inputs.i }} npm test",
+        "ssh host docker ps --format {% raw %}'{{.Names}}'{% endraw %} --filter name={{ inputs.p }}",
+    ],
+)
+def test_s3_numbers_and_words_of_a_pattern_are_not_refused_where_they_are_data(compiled: Compile, run: str) -> None:
+    assert codes(compiled, f"run: |-\n      {run}") == []
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "ssh host {{ inputs.p }}",
+        "ssh host sudo {{ inputs.p }} now",
+        "ssh host ls {{ inputs.q }}",
+        "ssh host ls {{ inputs.r }}",
+        "ssh host ls {{ inputs.p }} {{ inputs.s }}",
+        "ssh host ls {{ inputs.i }} {{ inputs.s }}",
+        "ssh host 'eval {{ inputs.p }}'",
+        "ssh host 'echo $(( {{ inputs.p }} ))'",
+        "ssh host 'x={{ inputs.p }}; $x'",
+        "ssh host ls '$ {{ inputs.p }}' | sh -c {{ inputs.p }}",
+        "ssh host 'sh {{ inputs.p }}'",
+        "ssh host ls {{ inputs.p }} $more",
+        "ssh host 'awk {{ inputs.p }} f'",
+        "awk '{{ inputs.p }}' f",
+        "python3 -c '{{ inputs.p }}'",
+        "sh -c {{ inputs.p }}",
+        "sh job-{{ inputs.i }}.sh",
+        "python{{ inputs.i }} -V",
+        "ssh -J {{ inputs.q }} host",
+        "make {{ inputs.s }} -j {{ inputs.i }}",
+    ],
+)
+def test_s3_they_are_where_they_choose_what_runs_or_another_value_is_code(compiled: Compile, run: str) -> None:
+    assert {"E420", "E421"} & set(codes(compiled, f"run: |-\n      {run}"))
+
+
+def test_s3_words_of_a_pattern_are_data_in_the_items_of_argv_too(compiled: Compile) -> None:
+    assert codes(compiled, "argv: [ssh, host, systemctl, restart, '{{ inputs.p }}']") == []
+    assert codes(compiled, "argv: [ssh, host, '{{ inputs.p }}']") == ["E420"]
+    assert codes(compiled, "argv: [sh, -c, 'ls {{ inputs.p }} {{ inputs.i }}']") == []
+
+
+@pytest.mark.parametrize(
+    ("env", "run", "expected"),
+    [
+        ("NODE_OPTIONS: '--max-old-space-size={{ inputs.i }}'", "npm test", []),
+        ("JAVA_OPTS: '-Xmx{{ inputs.i }}m -Dx={{ inputs.e }}'", "./gradlew {{ inputs.e }}", []),
+        ("PATH: '/opt/{{ inputs.e }}/bin:/bin'", "ls", []),
+        ("EDITOR: '{{ inputs.e }}'", "git commit", []),
+        ("X: '{{ inputs.i }}'", 'ssh host "tail -n $X f"', []),
+        ("PATH: '/opt/{{ inputs.i }}/bin:/bin'", "ls", ["E421"]),
+        ("NODE_OPTIONS: '{{ inputs.s }}'", "npm test", ["E420"]),
+        ("NODE_OPTIONS: '--a={{ inputs.i }} {{ inputs.s }}'", "npm test", ["E420"]),
+        ("NODE_OPTIONS: '--a={{ inputs.i }}', EDITOR: '{{ inputs.s }}'", "npm test", ["E420"]),
+        ("X: '{{ inputs.s }}'", 'ssh host "tail -n $X f"', ["E420"]),
+        ("X: '{{ inputs.p }}'", 'eval "$X"', ["E420"]),
+    ],
+)
+def test_s3_variables_of_listed_words_and_numbers_are_not_refused(
+    compiled: Compile, env: str, run: str, expected: list[str]
+) -> None:
+    assert codes(compiled, f"run: |-\n      {run}\n    env: {{{env}}}") == expected
 
 
 def test_s3_what_a_node_gave_is_no_list_of_the_file_since_it_is_kept_also_where_it_does_not_fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,6 +33,8 @@ def scripts() -> list[str]:
     return (Path(__file__).parent / "ci_scripts.txt").read_text(encoding="utf-8").rstrip("\n").split("\n----\n")
 
 
+ELSEWHERE = re.compile(r"(?:\A|[;|&{(]|\bdo\b|\w=\()\s*(docker|kubectl|ssh|sudo)\b")
+"""Programs that need another machine, a service or rights to run what they are given."""
 ATTACKS = texts("attack_places.txt")
 TAME = texts("tame_places.txt")
 
@@ -83,6 +86,8 @@ def test_s3_a_way_in_is_refused_or_takes_an_integer(text: str) -> None:
 def test_what_is_refused_is_a_way_in(text: str, place: Path) -> None:
     if shutil.which("bash") is None:
         pytest.skip("no bash here")
+    if (found := ELSEWHERE.search(text)) is not None:
+        pytest.skip(f"{found[1]} runs nothing here")
     for value in EVIL:
         run(text.replace("X", "{{ inputs.v | trust }}"), value, "bash", place)
         if (place / "CANARY").exists():

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import compile_shell
+from pipe_runner.expressions.shelltext import weighed_shell
 
 HOLE = "{{ inputs.v }}"
 EVIL = ["touch CANARY", "a[$(touch${IFS}CANARY)]", "$(touch CANARY)", "./evil", "($(touch CANARY))"]
@@ -88,5 +90,24 @@ def test_a_text_in_which_too_many_commands_are_put_together_is_told_the_way() ->
     more = "; ".join(f'for i in 1 2; do set -- -{letter} "$i" "$@"; done' for letter in "abcd")
     *_, fault = compile_shell(f'{more}; docker run "$@" {HOLE}')[1]
     assert (fault.code, "args+=(" in (fault.hint or "")) == ("E403", True)
+    assert weighed_shell(f'{more}; docker run "$@" {HOLE}')[2] < 10_000  # told before they are looked at
     array = more.replace("set -- ", "args+=(").replace('"$i" "$@"', '"$i")')
     assert compile_shell(f'args=(); {array}; docker run "${{args[@]}}" {HOLE}')[1] == []
+
+
+def test_r2_calls_with_words_of_the_text_are_told_apart_in_bounded_time() -> None:
+    functions = "".join(f'f{number}() {{ g "$1"; }}; ' for number in range(600))
+    calls = "".join(f"n=$(f{number} 3); (( n )); " for number in range(600))
+    _, faults, work = weighed_shell(functions + "g() { " + 'echo "$1"; ' * 1000 + "}; " + calls + f"f1 {HOLE}")
+    assert {fault.code for fault in faults} <= {"E420"}
+    assert work < 300_000
+
+
+def test_r2_a_variable_with_options_of_ssh_that_is_set_again_and_again_is_looked_at_once() -> None:
+    few, many = (f'o="-i $K"; ssh $o {HOLE}; ' * count for count in (200, 1600))
+    times = []
+    for text in (few, many):
+        begun = time.process_time()
+        compile_shell(text)
+        times.append(time.process_time() - begun)
+    assert times[1] < 30 * times[0]

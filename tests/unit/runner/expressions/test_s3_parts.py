@@ -15,7 +15,10 @@ PLACES = [
     "psql -f @", "psql --file=@", "redis-cli --eval @", "at -f @ now", "crontab @", "crontab < @", "nix run @",
     "docker run --entrypoint @ image", "docker run --entrypoint=@ image", "parallel ::: @", "exec 3<@; sh <&3",
     "ln -s @ s.sh; sh s.sh", 'while read -r l; do eval "$l"; done < @', 'read -r l < @; sh -c "$l"',
-    "sqlite3 -init @ a.db",
+    "sqlite3 -init @ a.db", "ssh -o proxycommand=@ host",
+    'ssh -o "PROXYCOMMAND @" host', "scp -oknownhostscommand=@ a b:c",
+    "ssh -o PKCS11Provider=@ host", "ssh -o securitykeyprovider=@ host", "ssh -o XAuthLocation=@ host",
+    "ssh -J @ host ls", "ssh -o ProxyJump=@ host", "scp -J @ a b:c", "sftp -J bob@@ host",
 ]  # fmt: skip
 WAYS = ["echo @ | parallel", "printf %s @ | dd of=s.sh; sh s.sh", "echo @ > a; dd if=a of=s.sh; sh s.sh"]
 PASSING = [
@@ -23,7 +26,8 @@ PASSING = [
     "ls | parallel gzip", "ln -s @ latest", "ln -s @ s.sh; sh other.sh", 'while read -r l; do echo "$l"; done < @',
     "crontab -l", "psql -v x=@ -f q.sql", "redis-cli --eval s.lua key , @", "docker run --entrypoint sh image s.sh @",
     "nix run nixpkgs#hello -- @", "dd if=/dev/zero of=@ bs=1", "exec 3< @; cat <&3", "clickhouse-client -f @",
-    "sftp -i @ host", "perl -I lib s.pl @", "git config http.proxy @",
+    "sftp -i @ host", "ssh -o LocalForward=@ host", "ssh -o userknownhostsfile=@ host",
+    "ssh -o port=@ host", "perl -I lib s.pl @", "git config http.proxy @",
 ]  # fmt: skip
 
 

@@ -1,0 +1,61 @@
+"""Code in a command line that runs what it puts together: `awk '{ system("ls " $1) }'`, `python3 -c 'os.system(…)'`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from pipe_runner.expressions.shell_model import Word
+from pipe_runner.expressions.shell_spoken import ARGUMENTS, OPENED, code_of
+
+_LITERAL: Final = r"""\s*[rb]?(?:"[^"\\$#]{0,300}"|'[^'\\]{0,300}')\s*\)"""
+_OTHERS: Final = r"[^{};\n\"/|]{0,200}"
+_PRINTED: Final = rf"\bprintf?\b{_OTHERS}(?:\"[^\"]{{0,200}}\"{_OTHERS}){{0,20}}"
+_SHELL: Final = r"\"(?:[\w./-]{0,50}/)?(?:a|ba|da|k|z|c|tc|fi)?sh\b"
+_ONE: Final = r"(?:\"[^\",]{0,300}%s[^\",]{0,300}\"|[\w$@.\[\]]{1,100})\s*(?:[);}\n]|\Z)"
+"""One text for a shell, not a program with its arguments."""
+_RUNNING: Final = {
+    "sed": r"\bs([/|,#])(?:(?!\1).){0,300}\1(?:(?!\1).){0,300}\1[0-9a-zI]{0,9}e",
+    "python": (
+        rf"\bos\.(?:system|popen)\((?!{_LITERAL})|shell\s*=\s*True|\bsubprocess\.get(?:status)?output\("
+        rf"|(?<![\w.])(?:eval|exec)\((?!{_LITERAL})"
+    ),
+    "awk": (rf"\bsystem\s*\((?!{_LITERAL})|{_PRINTED}\|&?\s*(?:{_SHELL}|[A-Za-z_$(])|[\w)\]]\s*\|&?\s*getline\b"),
+    "perl": (
+        rf"\b(?:system|exec)\b\s*\(?\s*{_ONE % '[$@]'}|`[^`]{{0,300}}[$@]|\bqx\W[^;]{{0,300}}[$@]"
+        r"|\beval\b\s*\(?\s*[$@\"<]"
+        r"|\bs/(?:[^/\\]|\\.){0,300}/(?:[^/\\]|\\.){0,300}/[a-z]*e[a-z]*e"
+    ),
+    "ruby": (
+        rf"\b(?:system|exec|spawn)\b\s*\(?\s*{_ONE % '#[{]'}|`[^`]{{0,300}}#\{{|%x\W[^;]{{0,300}}#\{{|(?<![\w.])eval\b"
+    ),
+    "node": (
+        rf"(?:(?<![\w.])exec|\bexecSync|child_process['\"]\)\.exec|\b(?:cp|child_process)\.exec)\((?!{_LITERAL})"
+        r"|(?<![\w.])eval\(|\bnew\s+Function\(|\bvm\.run|shell:\s*true"
+    ),
+    "php": (rf"(?<![\w>:$])(?:system|exec|shell_exec|passthru|popen|eval|assert)\s*\((?!{_LITERAL})|`[^`]{{0,300}}\$"),
+}
+_KINDS: Final = {
+    **dict.fromkeys(("python2", "python3", "pypy", "pypy3", "ipython", "ipython3"), "python"),
+    **dict.fromkeys(("gawk", "mawk", "nawk", "original-awk"), "awk"),
+    **dict.fromkeys(("gsed", "ssed"), "sed"),
+    **dict.fromkeys(("nodejs", "bun"), "node"),
+    "perl5": "perl",
+}
+"""Interpreters of the same language."""
+_QUOTING: Final = re.compile(r"shlex|quotemeta|[sS]hellescape|Shellwords|escapeshell|literal_eval")
+"""What makes one word of a text for a shell, or reads it as data."""
+MAX_CODE: Final = 10_000
+"""Characters of code that are looked at."""
+
+
+def runs_values(name: str, words: Sequence[Word]) -> tuple[bool, bool]:
+    """Whether the code among such an interpreter's arguments runs text that it puts together; and whether that may be
+    made of its arguments."""
+    kind = _KINDS.get(name, name)
+    pattern = _RUNNING.get(kind)
+    code = code_of(name, words) if pattern is not None else None
+    if pattern is None or not code or len(code) > MAX_CODE or re.search(pattern, code) is None or _QUOTING.search(code):
+        return False, False
+    return True, kind == "awk" or ARGUMENTS.search(OPENED.sub("", code)) is not None
