@@ -30,6 +30,9 @@ AGAIN = 0.02
 RARELY = 1.0
 """Seconds between two tries to kill what doesn't end in spite of it."""
 _SUBREAPER = 36
+_MUCH = 1 << 20
+_PAGE = 4000
+"""Bytes from which there may be more of a list in /proc: one read gives a page of it, whatever it is asked for."""
 
 
 class Attempt:
@@ -168,15 +171,16 @@ class Family:
     def children(self) -> list[bytes]:
         """The pids of our children, zombies too; only what the system tells."""
         if self._list >= 0:
-            return os.pread(self._list, 1 << 20, 0).split()
+            found = text = os.pread(self._list, _MUCH, 0)
+            while len(text) >= _PAGE:
+                text = os.pread(self._list, _MUCH, len(found))
+                found += text
+            return found.split()
         if not self._sees_orphans:
             return [b"%d" % pid for pid in self.commands]
-        found = []
         us = b"%d" % os.getpid()
-        for name in os.listdir("/proc"):
-            if name.isdigit() and stat_words(f"/proc/{name}/stat")[1:2] == [us]:
-                found.append(name.encode())
-        return found
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+        return [name.encode() for name in names if stat_words(f"/proc/{name}/stat")[1:2] == [us]]
 
     def _owners(self, pid: int) -> set[int]:
         """The attempts that an orphan may belong to; none if it belongs to one that is over."""
