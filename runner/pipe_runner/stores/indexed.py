@@ -41,10 +41,10 @@ class IndexedStore(ScanStore):
 
     def runs(self, limit: int | None = None) -> Sequence[RunSummary]:
         """Of logs that have changed those of the newest alone are folded; of others only when they began is read."""
+        if limit is None:
+            return newest_first(self.summaries())
         logs = self.logs()
-        if limit is None or len(logs) <= limit:
-            return newest_first(self._summaries(logs, logs, self._load() if logs else {}))
-        known = self._load()
+        known = self._load() if logs else {}
         places: dict[str, tuple[str, str]] = {}
         for run, log in logs.items():
             row = known.get(run)
