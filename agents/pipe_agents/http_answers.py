@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from collections.abc import Mapping
@@ -129,7 +130,8 @@ def fault_of(error: Exception, request: Request) -> NodeFault:
     system = _first(error, OSError)
     if isinstance(error, httpcore2.ConnectError):
         why = os.strerror(system.errno).lower() if system is not None and system.errno else "the connection failed"
-        return NodeFault(ErrorKind.UNAVAILABLE, f"{where}: {why}")
+        hint = " (raise the limit: `ulimit -n`)" if system is not None and system.errno == errno.EMFILE else ""
+        return NodeFault(ErrorKind.UNAVAILABLE, f"{where}: {why}{hint}")
     if isinstance(error, httpcore2.NetworkError):
         return NodeFault(
             ErrorKind.UNAVAILABLE, f"{where}: the connection broke off; the server may have acted all the same"

@@ -25,13 +25,27 @@ MAX_REDIRECTS: Final = 10
 CONNECT_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 60.0
 """How long a server may be silent where the node has no timeout of its own."""
+MOST_AT_ONCE: Final = 64
+"""Requests that one pool has in flight."""
+_KEPT, _FEW_KEPT = 32, 8
+"""Connections that the first pool keeps when nobody uses them, and each further one."""
+_PART: Final = "pipe_part"
+"""Extra information of an answer: whose it is."""
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods of which RFC 9110 (9.2.2) says that two requests do what one does."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
+class _Part:
+    """One of the pools of a way to connect, and how many requests it has in flight."""
+
+    def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
+        self.pool, self.flying = pool, 0
+
+
 class Client:
-    """The connections of one run. A pool for each way to connect: direct, direct after a public redirect, by proxy.
+    """The connections of one run. Pools for each way to connect: direct, direct after a public redirect, by proxy; one
+    more where many requests are in flight, since a pool looks at all that it has for each that comes and goes.
 
     A server may close a connection in the very moment in which it is used again, and then nobody knows whether it saw
     the request. What may be sent twice is sent again, once, over a new connection, as Go's net/http does; what may not
@@ -41,13 +55,14 @@ class Client:
     def __init__(self, rules: HttpRules) -> None:
         self.rules = rules
         self.threads = Threads("pipe-http")
-        self._pools: dict[tuple[bool, str | None, bool, bool], httpcore2.AsyncConnectionPool] = {}
+        self._parts: dict[tuple[bool, str | None, bool, bool], list[_Part]] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def send(
         self, request: Request, *, redirected_from_public: bool, seconds: float | None, repeatable: bool
     ) -> httpcore2.Response:
-        """Send a request; the answer's body is still to be read. `repeatable`: it may reach the server twice."""
+        """Send a request; the body of the answer is to be read, and it is to be let go. `repeatable`: it may reach
+        the server twice."""
         proxy = proxy_for(self.rules, request.url, redirected_from_public=redirected_from_public)
         way = (redirected_from_public and proxy is None, proxy, request.url.scheme == "https")
         message = _message(request, IDLE_SECONDS if seconds is None else seconds)
@@ -55,11 +70,11 @@ class Client:
         token = TRAFFIC.set(traffic)
         try:
             try:
-                return await self._pool(*way, kept=repeatable).handle_async_request(message)
+                return await self._sent(self._part(*way, kept=repeatable), message)
             except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
                 if not repeatable or traffic.connected or traffic.began:
                     raise
-            return await self._pool(*way, kept=False).handle_async_request(message)
+            return await self._sent(self._part(*way, kept=False), message)
         except httpcore2.RemoteProtocolError as error:
             if traffic.began and "disconnected" in str(error):
                 is_http = b"HTTP/".startswith(traffic.began)
@@ -69,33 +84,53 @@ class Client:
         finally:
             TRAFFIC.reset(token)
 
+    @staticmethod
+    async def let_go(response: httpcore2.Response) -> None:
+        """Nothing more is read of an answer."""
+        try:
+            await response.aclose()
+        finally:
+            response.extensions[_PART].flying -= 1
+
     async def close(self) -> None:
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            await pool.aclose()
+        ways, self._parts = self._parts, {}
+        for parts in ways.values():
+            for part in parts:
+                await part.pool.aclose()
         self.threads.close()
 
-    def _pool(
-        self, redirected_from_public: bool, proxy: str | None, secure: bool, *, kept: bool
-    ) -> httpcore2.AsyncConnectionPool:
-        """`kept`: connections are used again; else each request has its own."""
-        key = (redirected_from_public, proxy, secure, kept)
-        pool = self._pools.get(key)
-        if pool is None:
+    @staticmethod
+    async def _sent(part: _Part, message: httpcore2.Request) -> httpcore2.Response:
+        part.flying += 1
+        try:
+            response = await part.pool.handle_async_request(message)
+        except BaseException:
+            part.flying -= 1
+            raise
+        response.extensions[_PART] = part
+        return response
+
+    def _part(self, redirected_from_public: bool, proxy: str | None, secure: bool, *, kept: bool) -> _Part:
+        """The first with room for one more. `kept`: connections are used again; else each request has its own."""
+        parts = self._parts.setdefault((redirected_from_public, proxy, secure, kept), [])
+        part = next((one for one in parts if one.flying < MOST_AT_ONCE), None)
+        if part is None:
             if secure and self._tls is None:  # reading the certificates takes longer than all the rest
                 self._tls = httpx2.create_ssl_context()
             network = CheckedNetwork(
                 self.rules, self.threads, redirected_from_public=redirected_from_public, trusted=proxy is not None
             )
-            pool = self._pools[key] = httpcore2.AsyncConnectionPool(
+            pool = httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls,
                 proxy=_proxy(proxy) if proxy is not None else None,
                 max_connections=None,
-                max_keepalive_connections=32 if kept else 0,
+                max_keepalive_connections=(_FEW_KEPT if parts else _KEPT) if kept else 0,
                 keepalive_expiry=5.0,
                 network_backend=network,
             )
-        return pool
+            part = _Part(pool)
+            parts.append(part)
+        return part
 
 
 def _message(request: Request, idle: float) -> httpcore2.Request:
@@ -138,7 +173,7 @@ async def exchange(client: Client, attempt: Attempt, context: Context) -> Outcom
                 goes_on = follow and response.status in _REDIRECTS and location and response.status not in expected
                 answer = None if goes_on else await _read(request, response, limit, response.status in expected)
             finally:
-                await response.aclose()
+                await client.let_go(response)
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as e:
             raise fault_of(e, request) from None
         if answer is not None:

@@ -7,6 +7,7 @@ and faults have no cause or context: an exception of the client library knows th
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 import zlib
@@ -285,6 +286,8 @@ class Wire:
         """There was no connection."""
         reason, what_next = Reason.UNAVAILABLE, "is it running, and is the address right?"
         why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
+        if getattr(getattr(error, "os_error", error), "errno", None) == errno.EMFILE:
+            what_next = "raise the limit: `ulimit -n`"
         if isinstance(error, aiohttp.ClientHttpProxyError):
             what_next = "is the service's address right, and does the proxy let it through?"
             if error.status == _WANTS_PASSWORD:

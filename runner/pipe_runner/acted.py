@@ -67,6 +67,18 @@ def become(run: Folded, node: str, state: NodeState, data: Mapping[str, Any]) ->
         set_aside(run, nodes, items)
 
 
+def begin_anew(run: Folded, nodes: Iterable[str]) -> None:
+    """Every item of these repeated nodes is decided again, and what those run that run a sub-pipeline."""
+    for node in nodes:
+        names = [node]
+        if any(item.pipeline is not None for item in run.items.get(node, {}).values()):
+            inside = f"{node}["
+            names += [name for name in run.items if name.startswith(inside)]
+            run.nodes.update({name: state.anew() for name, state in run.nodes.items() if name.startswith(inside)})
+        for name in names:
+            run.items[name] = {key: state.anew() for key, state in run.items.get(name, {}).items()}
+
+
 def regroup(run: Folded, digests: Mapping[str, str], new: Callable[[], NodeState]) -> None:
     """Let the run have the nodes that its file has now, by their digests, and what repeated ones of them run."""
     old, items = run.nodes, run.items

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pipe_runner.acted import become, forget, regroup, take_back
+from pipe_runner.acted import become, begin_anew, forget, regroup, take_back
 from pipe_runner.ports import Event
 from pipe_runner.states import NodeState as NodeState
 from pipe_runner.states import State
@@ -242,10 +242,7 @@ def _run_resumed(run: Run, event: Event) -> None:
 
 def _decided_again(run: Run, data: Mapping[str, Any]) -> None:
     """Nodes of which an earlier end counts no more; of repeated ones under `anew` those of all their items, too."""
-    for node in data.get("anew", ()):
-        for name in [node, *(name for name in run.items if name.startswith(f"{node}["))]:
-            run.items[name] = {key: s.anew() for key, s in run.items.get(name, {}).items()}
-        run.nodes.update({n: s.anew() for n, s in run.nodes.items() if n.startswith(f"{node}[")})
+    begin_anew(run, data.get("anew", ()))
     for node in data.get("rerun", ()):
         run.nodes[node] = run.state(node).anew()
 

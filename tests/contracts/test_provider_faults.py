@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import os
 import resource
@@ -132,6 +133,19 @@ def test_a_refused_connection_has_sent_nothing(name: str, streamed: bool, bench:
         fault = bench.fault(streamed=streamed)
     assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
     assert "is it running" in fault.message
+
+
+@every
+def test_too_many_open_files_are_no_matter_of_the_address(
+    name: str, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "connect", full, raising=False)
+    fault = bench.fault(streamed=False)
+    assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
+    assert fault.message.endswith("no connection: too many open files; raise the limit: `ulimit -n`")
 
 
 @every

@@ -308,6 +308,44 @@ def test_unchanged_logs_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
     assert read == ["c"]
 
 
+def test_of_many_logs_only_those_are_read_whole_that_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        write_run(tmp_path, f"r{number:02}", number)
+    write_run(tmp_path, "bad", 30).write_text("no event\n{}\n")
+    expected = ScanStore(tmp_path).runs(3)
+    read: list[str] = []
+    from pipe_runner.stores import indexed
+
+    summarise = indexed.summarise
+    monkeypatch.setattr(indexed, "summarise", lambda runs, run: (read.append(run), summarise(runs, run))[1])
+    store = IndexedStore(tmp_path)
+    assert store.find("latest") == "r11"
+    assert read == ["r11"]
+    assert store.runs(3) == expected
+    assert read == ["r11", "r10", "r09"]
+    assert store.runs() == ScanStore(tmp_path).runs()
+    store.close()
+
+
+def test_of_a_run_that_may_be_removed_the_end_alone_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipe_runner.cli import pruning
+
+    runs, whole = str(tmp_path / "runs"), pruning.summarise
+    for name, status in (("ended", "failed"), ("asks", "waiting"), ("cut", None)):
+        write_run(tmp_path, name, 5, status=status)
+    read: list[str] = []
+    monkeypatch.setattr(pruning, "summarise", lambda runs, run: (read.append(run), whole(runs, run))[1])
+    assert pruning._still(runs, "ended", None)
+    assert pruning._still(runs, "ended", stamp(6))
+    assert not pruning._still(runs, "ended", stamp(5))
+    assert not pruning._still(runs, "asks", None)
+    assert read == []
+    assert pruning._still(runs, "cut", None)
+    assert read == ["cut"]
+
+
 def test_c3_the_latest_run_is_the_one_that_began_last_whatever_the_clock_said(store: RunStore, tmp_path: Path) -> None:
     for run, second in (("z1", 0), ("c2", 60), ("b3", -86400), ("a4", -3600), ("a5", 61), ("a6", 7200)):
         _began(tmp_path, run, 1_795_500_000 + second)

@@ -17,9 +17,12 @@ from pipe_runner.console.words import plural, safe
 from pipe_runner.errors import RunBusy, UsageError
 from pipe_runner.ports import RunSummary
 from pipe_runner.runlog import RunDir, RunLock
+from pipe_runner.runlog.reader import last_event
 from pipe_runner.runlog.removing import remove, remove_evaluations, remove_leftovers, size_of, to_remove
+from pipe_runner.runlog.rundir import LOG
 from pipe_runner.stores import open_store
 from pipe_runner.stores.scan import summarise
+from pipe_runner.types import EventKind, RunStatus
 
 
 def prune(given: Given, state: str) -> int:
@@ -77,6 +80,9 @@ def _newest_first(state: str) -> list[RunSummary]:
 
 def _still(runs: str, run: str, before: str | None) -> bool:
     """Whether a run is to go, by what its log says now: somebody may have gone on with it since they were listed."""
+    end = last_event(os.path.join(runs, run, LOG), run)
+    if end is not None and end.event == EventKind.RUN_FINISHED:
+        return end.data.get("status") != RunStatus.WAITING and (before is None or end.ts < before)
     return bool(to_remove([summarise(runs, run)], before, 0))
 
 

@@ -30,12 +30,15 @@ AGAIN = 0.02
 RARELY = 1.0
 """Seconds between two tries to kill what doesn't end in spite of it."""
 _SUBREAPER = 36
+_MUCH = 1 << 20
+_PAGE = 4000
+"""Bytes from which there may be more of a list in /proc: one read gives a page of it, whatever it is asked for."""
 
 
 class Attempt:
     """A command that was started, until nothing is left of it."""
 
-    __slots__ = ("env", "exited", "id", "kill_at", "pause", "pid")
+    __slots__ = ("env", "exited", "id", "kill_at", "marks", "pause", "pid")
 
     def __init__(self, number: int, pid: int, env: dict[str, str]) -> None:
         self.id, self.pid, self.env = number, pid, env
@@ -44,13 +47,15 @@ class Attempt:
         self.kill_at: float | None = None
         """When it is killed next; None: it isn't to be ended."""
         self.pause = AGAIN
+        self.marks: frozenset[bytes] = frozenset()
+        """What the environment of its processes has, once that was asked."""
 
     def started(self, environment: set[bytes]) -> bool:
         """Whether a process with this environment comes from the command."""
-        return all(
-            os.fsencode(f"{name}={self.env[name]}") in environment
-            for name in ("PIPE_RUN_ID", "PIPE_NODE", "PIPE_ATTEMPT")
-        )
+        if not self.marks:
+            names = ("PIPE_RUN_ID", "PIPE_NODE", "PIPE_ATTEMPT")
+            self.marks = frozenset([os.fsencode(f"{name}={self.env[name]}") for name in names])
+        return self.marks <= environment
 
 
 class Family:
@@ -91,6 +96,12 @@ class Family:
                 exited.append((attempt, status))
         return exited, True
 
+    def look(self) -> None:
+        """Look which processes have become orphans, and whose they all are: before those that have exited are settled,
+        once for all of them."""
+        self.adopt()
+        self._look_again()
+
     def adopt(self) -> None:
         """Look which processes have become orphans, and whose they are."""
         pids = self.children()
@@ -108,7 +119,6 @@ class Family:
 
     def settle(self, attempt: Attempt) -> bool:
         """Forget an attempt whose command has exited if nothing is left of it; otherwise keep an eye on it."""
-        self._look_again()
         if self._left(attempt):
             self.unsettled[attempt.id] = attempt
             return False
@@ -122,10 +132,10 @@ class Family:
         return True
 
     def end(self, attempt: Attempt, grace: float) -> None:
-        """TERM now, KILL after `grace` seconds, of all that there is of an attempt; KILL again until nothing is."""
+        """TERM now, KILL after `grace` seconds, of all that there is of an attempt; KILL again until nothing is. Whose
+        orphans are is what the last `adopt` has found."""
         now = time.monotonic()
         if attempt.kill_at is None:
-            self.adopt()
             attempt.kill_at = now + grace
             self.unsettled[attempt.id] = attempt
             if grace > 0:
@@ -135,7 +145,7 @@ class Family:
 
     def proceed(self) -> list[Attempt]:
         """Go on ending what is to end; gives the attempts of which nothing is left any more."""
-        self.adopt()
+        self.look()
         now = time.monotonic()
         gone = []
         for attempt in list(self.unsettled.values()):
@@ -168,15 +178,16 @@ class Family:
     def children(self) -> list[bytes]:
         """The pids of our children, zombies too; only what the system tells."""
         if self._list >= 0:
-            return os.pread(self._list, 1 << 20, 0).split()
+            found = text = os.pread(self._list, _MUCH, 0)
+            while len(text) >= _PAGE:
+                text = os.pread(self._list, _MUCH, len(found))
+                found += text
+            return found.split()
         if not self._sees_orphans:
             return [b"%d" % pid for pid in self.commands]
-        found = []
         us = b"%d" % os.getpid()
-        for name in os.listdir("/proc"):
-            if name.isdigit() and stat_words(f"/proc/{name}/stat")[1:2] == [us]:
-                found.append(name.encode())
-        return found
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+        return [name.encode() for name in names if stat_words(f"/proc/{name}/stat")[1:2] == [us]]
 
     def _owners(self, pid: int) -> set[int]:
         """The attempts that an orphan may belong to; none if it belongs to one that is over."""

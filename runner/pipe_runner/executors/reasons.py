@@ -27,7 +27,7 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
     if stage == IN_FOLDER:
         return _folder(command.cwd, number), False
     if number in _PASSING:
-        return f"the system could not start {program}: {os.strerror(number)}", True
+        return f"the system could not start {program}: {os.strerror(number)}{_limit(number)}", True
     if number == 0:
         return _unfit(command), False
     if number == errno.E2BIG:
@@ -49,7 +49,11 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
 
 
 def no_pipe(number: int, what: str = "the command's output") -> str:
-    return f"no pipe for {what} could be opened: {os.strerror(number)}"
+    return f"no pipe for {what} could be opened: {os.strerror(number)}{_limit(number)}"
+
+
+def _limit(number: int) -> str:
+    return " (raise the limit: `ulimit -n`)" if number == errno.EMFILE else ""
 
 
 def unwatched(number: int) -> str:

@@ -17,7 +17,6 @@ import threading
 from array import array
 from collections.abc import Hashable
 from contextlib import suppress
-from errno import EMFILE
 from termios import FIONREAD
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -108,9 +107,7 @@ class Strays:
                 if number not in self._pipes:
                     pipe.let_go(busy=False)
             self.close()
-            hint = " (raise the limit: `ulimit -n`)" if error.errno == EMFILE else ""
-            why = no_pipe(error.errno or 0, "what functions print") + hint
-            raise NodeFault(ErrorKind.UNAVAILABLE, why) from error
+            raise NodeFault(ErrorKind.UNAVAILABLE, no_pipe(error.errno or 0, "what functions print")) from error
         relief = threading.Thread(target=self._relieve, daemon=True)
         with suppress(RuntimeError):  # the system has no thread for it
             relief.start()

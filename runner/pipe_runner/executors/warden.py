@@ -138,7 +138,7 @@ class Warden:
         if exited:
             when = time.monotonic()
             if some:  # without children there are no orphans
-                self.family.adopt()
+                self.family.look()
             for attempt, status in exited:
                 self.pipes.read(attempt.id, self.reports)
                 self.reports.append((EXITED if self.family.settle(attempt) else LEFT, attempt.id, status, when))
@@ -160,6 +160,7 @@ class Warden:
             if not _CLOEXEC:
                 for fd in fds:
                     os.set_inheritable(fd, False)
+        looked = False
         for message in self.frames.take(data):
             if message[0] == SPAWN:
                 self.spawn(*message[1:])
@@ -174,6 +175,9 @@ class Warden:
             elif message[0] == MARKS:
                 self.marks = message[1]
             elif (attempt := self.family.attempts.get(message[1])) is not None:
+                if not looked:  # once for all that came together
+                    self.family.adopt()
+                    looked = True
                 self.family.end(attempt, message[2])
         return True
 
@@ -310,6 +314,7 @@ class Warden:
         family = self.family
         began = time.monotonic()
         asked: list[Attempt] = [attempt for attempt in family.attempts.values() if attempt.kill_at is None]
+        family.adopt()
         for attempt in asked:
             family.end(attempt, LAST_GRACE)
         while self.reap():

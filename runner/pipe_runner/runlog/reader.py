@@ -25,6 +25,8 @@ _FORM: Final = re.compile(rb'\{"v":[0-9]+,"seq":[0-9]+,.*,"crc":"[0-9a-f]{8}"\}\
 _ASKED: Final = {"path", "root", "inputs", "nodes"}
 _BEGINNING: Final = "the log doesn't begin with a run.started"
 _OF_NODES: Final = frozenset(kind for kind in EventKind if kind.startswith("node."))
+_END: Final = 1 << 17
+"""Bytes in which the last line of a log is looked for."""
 _LINES_IN_ONE: Final = 64
 """How many places of an unreadable line are tried as the start of a readable one."""
 
@@ -129,6 +131,17 @@ def opening_of(path: str, run: str) -> Event | None:
         if not opening.data.keys() >= _ASKED:
             raise LogDamaged(path, 0, 1, f"{_BEGINNING} that says what was asked for")
     return opening
+
+
+def last_event(path: str, run: str) -> Event | None:
+    """The last event of a log that ends with a whole line; None where it doesn't, or that is a long one."""
+    try:
+        with open_log(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _END))
+            *_, line, rest = [b"", b"", *file.read().split(b"\n")]
+        return decode_line(line, run) if line and not rest else None
+    except (OSError, StorageError, BadLine):
+        return None
 
 
 class Folds(Protocol):

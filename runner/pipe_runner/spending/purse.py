@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
 
 from pipe_runner.calls.seams import Held, Most
 from pipe_runner.commits import GroupCommit
@@ -17,20 +16,11 @@ from pipe_runner.models import Usage
 from pipe_runner.plan import Plan
 from pipe_runner.ports import Attempt, Emit, Journal
 from pipe_runner.run import Run
+from pipe_runner.spending.lanes import Lanes, Waiting
 from pipe_runner.spending.scopes import Scope, Scopes
 from pipe_runner.spending.sentences import over_budget, price_unknown
 from pipe_runner.spent import NANO, SetAside, Spent, nanos_up
 from pipe_runner.types import ErrorKind, EventKind, Json
-
-
-class _Waiting:
-    """A call that has not been let out. `take` writes what is set aside for it, and gives the call's name."""
-
-    __slots__ = ("go", "most", "scopes", "take")
-
-    def __init__(self, scopes: Sequence[Scope], most: SetAside, take: Callable[[], str]) -> None:
-        self.scopes, self.most, self.take = scopes, most, take
-        self.go: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
 
 class BudgetPurse:
@@ -54,8 +44,7 @@ class BudgetPurse:
         self._divided = not self._scopes.any
         self._divide()
         self._calls: dict[tuple[str, int], int] = {}
-        self._queue: list[_Waiting] = []
-        """In the order in which they came: nobody overtakes one that waits for what it needs, too."""
+        self._waiting = Lanes()
         self._pending: dict[int, asyncio.Future[None]] = {}
         self._written = 0
         self._commits = GroupCommit(journal, self._release, self._fail, slow_from=slow_from)
@@ -79,8 +68,7 @@ class BudgetPurse:
         for scope in scopes:
             if held.cost is None and scope.budget.max_cost is not None and not scope.budget.unknown_cost:
                 raise PriceUnknown(price_unknown(scope, provider, model))
-        waiting = _Waiting(scopes, held, take)
-        self._queue.append(waiting)
+        waiting = self._waiting.add(scopes, held, take)
         self._next()
         try:
             call = await waiting.go
@@ -97,8 +85,7 @@ class BudgetPurse:
 
     def settle(self, held: Held, usage: Usage | None, cost: float | None, *, sent: bool) -> None:
         """`model.called` has told the ledger; who waits may go."""
-        if self._queue:
-            self._next()
+        self._next()
 
     async def close(self) -> None:
         self._commits.close()
@@ -106,27 +93,27 @@ class BudgetPurse:
     # ------------------------------------------------------------ turns
 
     def _next(self) -> None:
-        """Let out what fits, in the order in which it came; end what can't fit any more."""
+        """End what can't fit any more; let out what fits, in the order in which it came: nobody overtakes the first of
+        those that wait for what it needs, too."""
+        for lane in self._waiting.all():
+            for waiting in lane.largest():
+                self._end_hopeless(waiting)
         lacking: set[str] = set()
-        left: list[_Waiting] = []
-        for waiting in self._queue:
-            if waiting.go.done():
-                continue  # it waits no more
-            hopeless = next((s for s in waiting.scopes if self._over(s, waiting.most, settled=True)), None)
-            if hopeless is not None:
-                message = over_budget(hopeless, self._of(hopeless), waiting.most, resumes=self._resumes)
-                waiting.go.set_exception(NodeFault(ErrorKind.BUDGET, message))
-                continue
+        for waiting in self._waiting.in_order():
             short = [scope.key for scope in waiting.scopes if self._over(scope, waiting.most)]
             if short or any(scope.key in lacking for scope in waiting.scopes):
                 lacking.update(short)
-                left.append(waiting)
                 continue
             try:
                 waiting.go.set_result(waiting.take())
             except Exception as error:  # the log can't be written
                 waiting.go.set_exception(error)
-        self._queue = left
+
+    def _end_hopeless(self, waiting: Waiting) -> None:
+        hopeless = next((s for s in waiting.scopes if self._over(s, waiting.most, settled=True)), None)
+        if hopeless is not None:
+            message = over_budget(hopeless, self._of(hopeless), waiting.most, resumes=self._resumes)
+            waiting.go.set_exception(NodeFault(ErrorKind.BUDGET, message))
 
     def _of(self, scope: Scope) -> Spent:
         ledger = self._run.ledger

@@ -10,11 +10,11 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pipe_runner.ports import RunSummary
-from pipe_runner.stores.scan import UNREADABLE, ScanStore, summarise
+from pipe_runner.stores.scan import UNREADABLE, ScanStore, beginning, newest_first, place, summarise
 
 INDEX: Final = "index.db"
 _TABLE: Final = "CREATE TABLE runs (run TEXT PRIMARY KEY, log TEXT NOT NULL, summary TEXT NOT NULL) WITHOUT ROWID"
@@ -39,15 +39,31 @@ class IndexedStore(ScanStore):
         self.index = os.path.join(os.path.abspath(state_dir), INDEX)
         self._connection: sqlite3.Connection | None = None
 
-    def summaries(self) -> list[RunSummary]:
+    def runs(self, limit: int | None = None) -> Sequence[RunSummary]:
+        """Of logs that have changed those of the newest alone are folded; of others only when they began is read."""
+        if limit is None:
+            return newest_first(self.summaries())
         logs = self.logs()
-        if not logs:
-            return []
-        known = self._load()
-        found: dict[str, RunSummary] = {}
-        changed: list[RunSummary] = []
+        known = self._load() if logs else {}
+        places: dict[str, tuple[str, str]] = {}
         for run, log in logs.items():
             row = known.get(run)
+            places[run] = place(row[1]) if row is not None and row[0] == log else place(beginning(self.runs_dir, run))
+        newest = sorted(logs, key=places.__getitem__, reverse=True)[:limit]
+        return newest_first(self._summaries(newest, logs, known))
+
+    def summaries(self) -> list[RunSummary]:
+        logs = self.logs()
+        return self._summaries(logs, logs, self._load() if logs else {})
+
+    def _summaries(
+        self, runs: Iterable[str], logs: Mapping[str, str], known: Mapping[str, tuple[str, RunSummary]]
+    ) -> list[RunSummary]:
+        """Those of some runs; `logs` are all that there are, `known` what the index holds."""
+        found: dict[str, RunSummary] = {}
+        changed: list[RunSummary] = []
+        for run in runs:
+            log, row = logs[run], known.get(run)
             if row is not None and row[0] == log:
                 found[run] = row[1]
             else:

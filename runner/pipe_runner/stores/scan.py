@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from pipe_runner.errors import LogDamaged, StorageError, UsageError
 from pipe_runner.ports import RunSummary
 from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
-from pipe_runner.runlog.reader import LogReader, fold_into
+from pipe_runner.runlog.reader import LogReader, apply_to, fold_into
 from pipe_runner.runlog.rundir import LATEST, RUN_ID, RUNS
 from pipe_runner.types import NodeStatus
 
@@ -80,10 +81,24 @@ class ScanStore:
 
 def summarise(runs_dir: str, run_id: str) -> RunSummary:
     """The row of one run, folded from its log; never raises for what is in the log."""
+    return _row(runs_dir, run_id, fold_into)
+
+
+def beginning(runs_dir: str, run_id: str) -> RunSummary:
+    """The same of the first event alone, which says where it stands among the others."""
+    return _row(runs_dir, run_id, _begin)
+
+
+def _begin(run: Run, reader: LogReader) -> None:
+    for event in islice(reader, 1):
+        apply_to(run, event, reader)
+
+
+def _row(runs_dir: str, run_id: str, fold: Callable[[Run, LogReader], object]) -> RunSummary:
     run = Run(id=run_id)
     status = None
     try:
-        fold_into(run, LogReader(os.path.join(runs_dir, run_id, "log.jsonl"), run_id))
+        fold(run, LogReader(os.path.join(runs_dir, run_id, "log.jsonl"), run_id))
     except LogDamaged:
         status = DAMAGED
     except StorageError:
@@ -105,7 +120,12 @@ def summarise(runs_dir: str, run_id: str) -> RunSummary:
 
 
 def newest_first(summaries: Iterable[RunSummary]) -> list[RunSummary]:
-    return sorted(summaries, key=lambda summary: (summary.order or summary.started_at, summary.run), reverse=True)
+    return sorted(summaries, key=place, reverse=True)
+
+
+def place(summary: RunSummary) -> tuple[str, str]:
+    """Where a run stands in the order of runs."""
+    return summary.order or summary.started_at, summary.run
 
 
 def _time_of(run_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 import time
 from typing import Any
@@ -23,6 +24,13 @@ WAYS = {
     "forked twice without an environment": "setsid env -i PATH=/usr/bin:/bin sh -c '(setsid sh left.sh &) &' &",
 }
 QUIET = ">/dev/null 2>&1 "
+MANY = """
+import os
+from pipe_runner.executors.family import Family
+family = Family()
+started = [os.fork() or os._exit(0) for _ in range(1200)]
+assert sorted(map(int, family.children())) == sorted(started), len(family.children())
+"""
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
@@ -237,3 +245,8 @@ def test_processes_that_start_others_and_exit_are_caught_at_the_end(machine: Any
     count = (machine.folder / "count").stat().st_size
     time.sleep(0.1)
     assert (machine.folder / "count").stat().st_size == count > 0
+
+
+def test_what_one_of_a_thousand_leaves_behind_is_seen() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -78,7 +78,8 @@ def test_a_warden_without_room_for_pipes_says_so_and_goes_on(machine: Any) -> No
     async def scene() -> None:
         ends = await asyncio.gather(*(machine.sh("sleep 0.3; echo ok", node=f"n{i}") for i in range(KEPT)))
         refused = [end.unavailable for end in ends if end.unavailable]
-        assert set(refused) == {"no pipe for the command's output could be opened: Too many open files"}
+        why = "no pipe for the command's output could be opened: Too many open files (raise the limit: `ulimit -n`)"
+        assert set(refused) == {why}
         assert [end.stdout for end in ends if not end.unavailable] == [b"ok\n"] * (KEPT - len(refused))
         assert (await machine.sh("echo ok")).stdout == b"ok\n"
 

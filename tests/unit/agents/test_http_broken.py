@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -119,3 +121,14 @@ def test_a_redirect_to_what_is_no_url_names_where_it_came_from(bench: Any, serve
         perform(bench, {"url": closing(serve, answer) + "/start"})
     assert caught.value.kind is ErrorKind.REFUSED
     assert "/start redirects, and the URL" in caught.value.message
+
+
+def test_too_many_open_files_are_told_with_the_limit(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "connect", full, raising=False)
+    with pytest.raises(NodeFault) as caught:
+        perform(bench, {"url": "http://127.0.0.1:9/"})
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert caught.value.message.endswith(": too many open files (raise the limit: `ulimit -n`)")

@@ -10,9 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpcore2
 import pytest
 
 from pipe_agents.http import HttpAgent
+from pipe_agents.http_client import MOST_AT_ONCE
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Outcome
 from pipe_runner.types import ErrorKind
@@ -120,3 +122,46 @@ def test_a_request_is_not_repeated_when_an_answer_had_begun(bench: Any, closing:
         perform(bench, {"url": server.url}, {"url": server.url})
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert server.connections == 1
+
+
+def test_many_requests_at_once_share_no_pool_that_looks_at_all_of_them(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[httpcore2.AsyncConnectionPool] = []
+    made = httpcore2.AsyncConnectionPool.__init__
+
+    def remembered(self: Any, *args: Any, **more: Any) -> None:
+        pools.append(self)
+        made(self, *args, **more)
+
+    monkeypatch.setattr(httpcore2.AsyncConnectionPool, "__init__", remembered)
+    many = 2 * MOST_AT_ONCE + 10
+    seen: list[int] = []
+
+    async def all_of_them() -> None:
+        agent, all_there, arrived = HttpAgent(), asyncio.Event(), 0
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal arrived
+            while await reader.readline() not in (b"\r\n", b""):
+                pass
+            arrived += 1
+            if arrived == many:
+                all_there.set()
+            await all_there.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=many)
+        options = {"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"}
+        calls = [asyncio.ensure_future(bench.perform(agent, options)) for _ in range(many)]
+        await all_there.wait()
+        seen.extend(len(pool.connections) for pool in pools)
+        await asyncio.gather(*calls)
+        await bench.perform(agent, options)
+        await agent.close()
+        server.close()
+
+    asyncio.run(asyncio.wait_for(all_of_them(), 30))
+    assert seen == [MOST_AT_ONCE, MOST_AT_ONCE, 10]
+    assert len(pools) == 3, "when they have ended there is room again"

@@ -248,3 +248,37 @@ def test_what_waits_says_what_it_asks() -> None:
     ]
     run = fold(numbered(told))
     assert (run.nodes["a"].message, undecided(run), run.failed) == ("Go?", ["a"], [])
+
+
+class _Unlisted(dict[str, Any]):
+    """Nobody looks through all of it."""
+
+    def items(self) -> Any:
+        raise AssertionError("all nodes of the run were looked at")
+
+    __iter__ = items
+
+
+def test_an_instance_that_begins_anew_costs_no_look_at_those_of_all_others() -> None:
+    at = "2026-11-28T00:00:00.000000Z"
+    run = Run()
+    events: list[tuple[EventKind, str | None, dict[str, Any]]] = [
+        (EventKind.RUN_STARTED, None, {"nodes": {"work": "d"}}),
+        (EventKind.NODE_STARTED, "work", {"items": 2}),
+    ]
+    begun = {"item": "1", "pipeline": "sub.yml", "given": "g", "inside": ["b"]}
+    for key in ("0", "1"):
+        events.append((EventKind.NODE_STARTED, f"work[{key}]", begun))
+        events.append((EventKind.NODE_STARTED, f"work[{key}].b", {"items": 1}))
+        events.append((EventKind.NODE_STARTED, f"work[{key}].b[x]", {"item": "2"}))
+        events.append((EventKind.NODE_SUCCEEDED, f"work[{key}].b[x]", {"output": 1}))
+    for seq, (kind, node, data) in enumerate(events, 1):
+        run.apply(Event(seq, at, "r", kind, node, 1 if node else None, data))
+    run.nodes, run.items = _Unlisted(run.nodes), _Unlisted(run.items)
+    again = {**begun, "given": "h", "anew": ["work[1].b"], "inside": []}
+    run.apply(Event(len(events) + 1, at, "r", EventKind.NODE_STARTED, "work[1]", 2, again))
+    assert run.known("work[1].b[x]").status is NodeStatus.PENDING
+    assert run.known("work[0].b[x]").status is NodeStatus.SUCCEEDED
+    run.nodes, run.items = dict(dict.items(run.nodes)), dict(dict.items(run.items))
+    run.apply(Event(len(events) + 2, at, "r", EventKind.RUN_RESUMED, None, None, {"anew": ["work"], "rerun": ["work"]}))
+    assert run.known("work[0].b[x]").status is NodeStatus.PENDING

@@ -103,6 +103,38 @@ def test_who_is_cancelled_while_it_waits_lets_the_next_go() -> None:
     in_world(plan(node("a"), budget=Budget(max_tokens=1000)), scenario)
 
 
+def test_an_answer_costs_few_looks_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    over = BudgetPurse._over
+    monkeypatch.setattr(BudgetPurse, "_over", lambda *args, **more: looks.append(1) or over(*args, **more))
+
+    async def scenario(world: World) -> None:
+        calls = asked(world, *[("a", 400 + number % 7, 0) for number in range(500)])
+        await turn()
+        assert list(world.out) == calls[:2]
+        for number in range(20):
+            looks.clear()
+            world.answer(calls[number], 0, 0)
+            await turn()
+            assert list(world.out) == calls[number + 1 : number + 3]
+            assert len(looks) < 10
+
+    in_world(plan(node("a"), budget=Budget(max_tokens=1000)), scenario)
+
+
+def test_those_that_can_not_fit_any_more_are_told_at_once_behind_others_that_still_wait() -> None:
+    async def scenario(world: World) -> None:
+        first, *_ = asked(world, ("a", 900, 0), ("a", 300, 0), ("a", 700, 0), ("a", 200, cents(80)), ("a", 100, 0))
+        await turn()
+        world.answer(first, 400, cents(30))
+        await turn()
+        assert [out.tokens for out in world.out.values()] == [300, 100]
+
+    faults = in_world(plan(node("a"), budget=Budget(max_tokens=1000, max_cost=cents(100))), scenario).faults
+    assert [fault.kind for fault in faults] == [ErrorKind.BUDGET] * 2
+    assert sorted(fault.message.split(", and the call may use ")[1][:5] for fault in faults) == ["$0.80", "700: "]
+
+
 def test_an_unknown_price_is_refused_under_max_cost_unless_the_budget_allows_it() -> None:
     async def scenario(world: World) -> None:
         asked(world, ("a", 10, None), ("b", 10, None))
