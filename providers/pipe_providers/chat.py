@@ -7,19 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
+from pipe_providers.chat_words import told_messages
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
 from pipe_providers.schemas import Wanted, instruct, is_strict, told, typed, wanted
-from pipe_providers.thoughts import Thoughts, put_back, whole_thought
+from pipe_providers.thoughts import Thoughts, whole_thought
 from pipe_runner.models import (
     Finish,
-    Media,
-    Message,
     ModelFault,
     ModelRequest,
     ProviderSettings,
@@ -87,7 +85,7 @@ class OpenAiProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
-        body["messages"] = _messages(request.messages)
+        body["messages"] = told_messages(request.messages)
         if stream:
             body["stream"] = True
             if not self._mistral:
@@ -130,7 +128,9 @@ class OpenAiProvider(HttpProvider):
             for index, call in enumerate(message.get("tool_calls") or ())
         )
         text = _text(message.get("content"))
-        read = self._read(request, text, message.get("refusal"), choice.get("finish_reason"), calls, data.get("usage"))
+        read = self._read(
+            request, text, message.get("refusal"), choice.get("finish_reason"), calls, _counts(data, choice)
+        )
         thought = whole_thought(message) if self.wants_thought(request) else None
         return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None, thought=thought)
 
@@ -242,9 +242,9 @@ class _Stream:
         if not (self._model and self._id):
             self._model = self._model or _word(data.get("model"))
             self._id = self._id or _word(data.get("id"))
-        self._usage = data.get("usage") or self._usage
         choices = data.get("choices") or ()
         choice = _first(choices)
+        self._usage = _counts(data, choice) or self._usage
         if choice is None:
             self._others_came = self._others_came or bool(choices)
             return ""
@@ -316,48 +316,6 @@ def _ended(finish: Any) -> str:
     return finish.lower().partition(":")[0] if isinstance(finish, str) else ""
 
 
-def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """All of them; what the system says first in one, since many servers take no second one."""
-    told = [_message(message) for message in messages]
-    while len(told) > 1 and told[0]["role"] == told[1]["role"] == "system":
-        told[0]["content"] += f"\n\n{told.pop(1)['content']}"
-    return told
-
-
-def _message(message: Message) -> dict[str, Any]:
-    if message.role == "tool":
-        text = f"error: {message.text}" if message.failed else message.text
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
-    data: dict[str, Any] = {"role": message.role, "content": message.text}
-    if message.media:
-        parts = [{"type": "text", "text": message.text}] if message.text else []
-        data["content"] = parts + [_part(one) for one in message.media]
-    if message.tool_calls:
-        data["content"] = message.text or None
-        data["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
-            }
-            for call in message.tool_calls
-        ]
-    if message.thought is not None:
-        put_back(message.thought.said, data)
-    return data
-
-
-def _part(one: Media) -> dict[str, Any]:
-    if media.is_image(one):
-        return {"type": "image_url", "image_url": {"url": media.data_url(one)}}
-    if one.media_type in ("audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp3"):
-        form = "wav" if "wav" in one.media_type else "mp3"
-        return {"type": "input_audio", "input_audio": {"data": one.data, "format": form}}
-    if media.is_text(one):
-        return {"type": "text", "text": media.as_text(one)}
-    return {"type": "file", "file": {"filename": media.file_name(one), "file_data": media.data_url(one)}}
-
-
 def _text(content: Any) -> str:
     """The text of a content, which some servers give in parts."""
     if content is None or isinstance(content, str):
@@ -376,16 +334,38 @@ def _word(value: Any) -> str:
     return value[:300] if isinstance(value, str) else ""
 
 
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+"""Most in their details, Moonshot beside them; DeepSeek; LiteLLM."""
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+"""OpenAI and OpenRouter; LiteLLM, in its details and beside them."""
+
+
 def _usage(data: Any) -> Usage | None:
     if not isinstance(data, dict):
         return None
-    cached = _detail(data.get("prompt_tokens_details"), "cached_tokens") or 0  # the others cost more
+    cached = next(_parts(data, _CACHED), 0) or 0  # the others cost more
     reasoning = _detail(data.get("completion_tokens_details"), "reasoning_tokens")
+    written = [0, *_parts(data, _WRITTEN)]
+    if None in written:  # they may cost more than others
+        return None
     read, wrote = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
     if read is not None and wrote is not None:  # some count what was thought in the total only
         wrote = max(wrote, (count(data.get("total_tokens")) or 0) - read)
-    return counted(read, wrote, cached, reasoning=reasoning)
+    return counted(read, wrote, cached, max(one or 0 for one in written), reasoning)
+
+
+def _parts(data: Mapping[str, Any], names: Iterable[str]) -> Iterator[int | None]:
+    """What is said under these names of what was read, in its details and beside them; None is no number of tokens."""
+    details = data.get("prompt_tokens_details")
+    for where in (details if isinstance(details, dict) else {}, data):
+        yield from (count(where[name]) for name in names if where.get(name) is not None)
 
 
 def _detail(details: Any, name: str) -> int | None:
     return count(details.get(name) if isinstance(details, dict) else details, missing=0)
+
+
+def _counts(data: Mapping[str, Any], choice: Mapping[str, Any] | None = None) -> Any:
+    """The usage in an answer, or in a part of one: Moonshot says it in the last choice, Groq in a field of its own."""
+    own = data.get("x_groq")
+    return data.get("usage") or (choice or {}).get("usage") or (own.get("usage") if isinstance(own, dict) else None)
