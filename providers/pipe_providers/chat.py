@@ -41,10 +41,18 @@ _FINISH = {
     ),
 }
 """In small letters, up to a colon."""
-_NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
+_NOT_ENDED = (
+    *("error", "abort", "aborted", "cancel", "canceled", "cancelled", "time_limit", "timeout"),
+    *("network_error", "insufficient_system_resource"),
+)
 """What is said of an answer that its service has cut."""
-_UNREADABLE = ("function_call_filter", "malformed_function_call")
+_UNREADABLE = (
+    *("function_call_filter", "malformed_function_call", "malformed_response"),
+    *("unexpected_tool_call", "too_many_tool_calls"),
+)
 """What is said of an answer that its service can't read."""
+_FULL = "model_context_window_exceeded"
+"""What Anthropic, Z.ai and their gateways say of an answer that ends where the model's context does."""
 _NEW_KEY = (
     *(".api.openai.com", ".openai.azure.com", ".openai.azure.us", ".openai.azure.cn"),
     *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
@@ -159,6 +167,9 @@ class OpenAiProvider(HttpProvider):
         if end in _UNREADABLE:
             message = f"{self._wire.where}: the model wrote what the service can't read ({end})"
             raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
+        if end == _FULL:
+            message = f"{self._wire.where}: question and answer are longer than the model's context"
+            raise ModelFault(Reason.TOO_LONG, message, usage=used)
         if isinstance(refusal, str) and refusal and not text:
             return Read(refusal, Finish.REFUSED, (), used)
         if calls and why in (Finish.STOP, Finish.OTHER):  # some servers say `stop`
@@ -211,9 +222,12 @@ class _Stream:
 
     def _taken(self, events: list[Event]) -> Iterator[str]:
         for event in events:
-            if event.data.strip() == DONE:
+            data = event.data.strip()
+            if data == DONE:
                 self.ended = True
                 break
+            if not data and event.name != "error":  # a sign of life
+                continue
             if piece := self._take(event):
                 yield piece
 
