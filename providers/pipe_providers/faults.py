@@ -16,6 +16,8 @@ MOST_READ: Final = 16 * 1024
 """Characters of them that are looked at."""
 LONGEST_SECRET: Final = 8 * 1024
 """Of a secret, in the form that takes most."""
+_DEEPEST: Final = 3
+"""Errors in one another: of a server behind a gateway behind a gateway."""
 _TOO_LONG: Final = re.compile(
     r"context (?:length|window|size|limit)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
     r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
@@ -83,12 +85,12 @@ def said(body: bytes) -> Said:
     return said_in(data)
 
 
-def said_in(data: Any) -> Said:
+def said_in(data: Any, deep: int = 0) -> Said:
     if not isinstance(data, dict):
         return Said(data if isinstance(data, str) else "")
     error = data.get("error", data)
     if isinstance(error, str):
-        return Said(error, str(data.get("code") or ""))
+        return _packed(error, deep) or Said(error, str(data.get("code") or ""))
     if not isinstance(error, dict):
         return Said()
     message = next((error[key] for key in ("message", "Message", "detail", "msg") if error.get(key)), "")
@@ -97,6 +99,17 @@ def said_in(data: Any) -> Said:
     words.append(inner.get("code") if isinstance(inner, dict) else None)
     text = message if isinstance(message, str) else json.dumps(message)
     return Said(text, " ".join(str(word) for word in words if word))
+
+
+def _packed(text: str, deep: int) -> Said | None:
+    """What a text says that is an error of another server's, as JSON."""
+    if deep >= _DEEPEST or not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = said_in(json.loads(text), deep + 1)
+    except (ValueError, RecursionError):
+        return None
+    return found if found.message else None
 
 
 def excerpt(text: str, hide: Hide) -> str:
@@ -118,9 +131,11 @@ def of_status(
     model: str = "",
     code: str = "",
     option: str = "base_url",
+    room: str = "",
 ) -> ModelFault:
     """The fault of an answer that is no success. What the service turned down at once has not been paid for, so it
-    counts as not sent; after a failure inside the service nobody knows. `option`: what the address is called."""
+    counts as not sent; after a failure inside the service nobody knows. `option`: what the address is called; `room`:
+    what lets the same model read more."""
     told = said(body)
     if code:
         told = told._replace(code=f"{code} {told.code}".strip())
@@ -128,7 +143,7 @@ def of_status(
     words = excerpt(told.message, hide)
     quoted = f": {words}" if words else ""
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
-    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option)}"
+    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option, room)}"
     wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
     sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
@@ -185,7 +200,14 @@ def _reason(status: int, told: Said) -> Reason:
 
 
 def _advice(
-    reason: Reason, status: int, told: Said, headers: Mapping[str, str], hide: Hide, model: str, option: str
+    reason: Reason,
+    status: int,
+    told: Said,
+    headers: Mapping[str, str],
+    hide: Hide,
+    model: str,
+    option: str,
+    room: str,
 ) -> str:
     match reason:
         case Reason.CREDENTIALS if status == 429 or status == 402:
@@ -202,7 +224,8 @@ def _advice(
             asked = f" {excerpt(model, hide)!r}" if model else ""
             return f"; there is no such model{asked} there, or the address is not the service's"
         case Reason.TOO_LONG:
-            return "; the request is longer than the model takes: shorten it, or ask one with a larger context"
+            larger = room or "ask one with a larger context"
+            return f"; the request is longer than the model takes: shorten it, or {larger}"
         case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):
             return "; its content filter declined"
         case Reason.REFUSED if "response_format" in told.message:

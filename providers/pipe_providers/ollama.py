@@ -36,7 +36,7 @@ class OllamaType:
             given.put("base_url", address(environ["OLLAMA_HOST"]), "OLLAMA_HOST")
         url = given.url()
         given.headers()
-        for option in ("timeout", "insecure", "keep_alive", "think", "options"):
+        for option in ("timeout", "insecure", "keep_alive", "think", "options", "truncate"):
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
             given.proxy(url)

@@ -158,6 +158,10 @@ class OllamaOptions(Closed):
     options: dict[str, Scalar | list[Scalar]] | None = Field(
         default=None, description="Of the model, as Ollama calls them: `{num_ctx: 8192, top_k: 20}`."
     )
+    truncate: bool = Field(
+        default=False,
+        description="Let Ollama leave out the beginning of a question that is longer than the model's context.",
+    )
 
 
 class BedrockOptions(Closed):
