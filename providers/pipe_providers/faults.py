@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from pipe_providers.failures import Said, said, said_in
 from pipe_providers.waits import retry_after
 from pipe_runner.models import ModelFault, Reason
 
@@ -16,8 +16,6 @@ MOST_READ: Final = 16 * 1024
 """Characters of them that are looked at."""
 LONGEST_SECRET: Final = 8 * 1024
 """Of a secret, in the form that takes most."""
-_DEEPEST: Final = 3
-"""Errors in one another: of a server behind a gateway behind a gateway."""
 _TOO_LONG: Final = re.compile(
     r"context (?:length|window|size|limit)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
     r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
@@ -63,53 +61,6 @@ def hiding(secrets: Iterable[str], mask: Hide = str) -> Hide:
         return mask(text)
 
     return hide
-
-
-class Said(NamedTuple):
-    """What a service told of a failure."""
-
-    message: str = ""
-    code: str = ""
-    """`code` and `type` of its error, as far as there are."""
-
-
-def said(body: bytes) -> Said:
-    """What the body of an error says: in the shape of one of the three, or as text."""
-    try:
-        data: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        text = body.decode("utf-8", "replace")
-        return Said("" if text.lstrip()[:1] == "<" else text)
-    if isinstance(data, list) and data:  # some wrap it
-        data = data[0]
-    return said_in(data)
-
-
-def said_in(data: Any, deep: int = 0) -> Said:
-    if not isinstance(data, dict):
-        return Said(data if isinstance(data, str) else "")
-    error = data.get("error", data)
-    if isinstance(error, str):
-        return _packed(error, deep) or Said(error, str(data.get("code") or ""))
-    if not isinstance(error, dict):
-        return Said()
-    message = next((error[key] for key in ("message", "Message", "detail", "msg") if error.get(key)), "")
-    inner = error.get("innererror")
-    words = [error.get(key) for key in ("code", "type", "status")]
-    words.append(inner.get("code") if isinstance(inner, dict) else None)
-    text = message if isinstance(message, str) else json.dumps(message)
-    return Said(text, " ".join(str(word) for word in words if word))
-
-
-def _packed(text: str, deep: int) -> Said | None:
-    """What a text says that is an error of another server's, as JSON."""
-    if deep >= _DEEPEST or not text.lstrip().startswith("{"):
-        return None
-    try:
-        found = said_in(json.loads(text), deep + 1)
-    except (ValueError, RecursionError):
-        return None
-    return found if found.message else None
 
 
 def excerpt(text: str, hide: Hide) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipe_providers.faults import of_status
+from pipe_providers.faults import in_stream, of_status
 from pipe_runner.models import ModelFault, Reason
 
 GEMINI = (
@@ -18,9 +18,12 @@ GEMINI = (
 OPENAI = "You exceeded your current quota, please check your plan and billing details."
 
 
-def fault(answered: int, message: str, code: Any = None, status: str = "") -> ModelFault:
-    body = {"error": {"message": message, "code": code, "status": status}}
+def of(answered: int, body: Any) -> ModelFault:
     return of_status("it", answered, {}, json.dumps(body).encode(), str)
+
+
+def fault(answered: int, message: str, code: Any = None, status: str = "") -> ModelFault:
+    return of(answered, {"error": {"message": message, "code": code, "status": status}})
 
 
 def test_a_quota_that_comes_back_is_waited_for_and_one_that_is_used_up_is_not() -> None:
@@ -81,3 +84,56 @@ def test_what_a_setting_mends_is_told_with_it(said: str, advice: str) -> None:
     message = fault(400, said).message
     assert advice in message
     assert advice or message == f"it answered 400: {said}"
+
+
+def routed(raw: Any, **more: Any) -> Any:
+    """As OpenRouter tells of an error of the service that it asked."""
+    return {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, **more}}}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_stands_behind_a_router_is_told(packed: bool) -> None:
+    inside = {"error": {"message": "This model supports at most 1 image.", "code": "invalid_request_error"}}
+    found = of(400, routed(json.dumps(inside) if packed else inside, provider_name="Crucible"))
+    assert found.message == "it answered 400: Provider returned error (Crucible): This model supports at most 1 image."
+    assert found.reason is Reason.REFUSED
+    said = "glm-5 is temporarily rate-limited upstream. Please retry shortly"
+    assert of(429, routed(said)).message == f"it answered 429: Provider returned error: {said}"
+
+
+def test_why_a_service_behind_a_router_failed_is_known() -> None:
+    long = {"error": {"message": "too much", "code": "context_length_exceeded"}}
+    assert of(400, routed(json.dumps(long))).reason is Reason.TOO_LONG
+    assert of(400, routed("prompt is too long: 210000 tokens > 200000 maximum")).reason is Reason.TOO_LONG
+    for odd in (None, "", 7, [], {}, {"error": 7}, "{}"):
+        assert of(400, routed(odd)).message == "it answered 400: Provider returned error"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": None, "message": "no such route"},
+        {"error": True, "message": "no such route"},
+        {"success": False, "errors": [{"code": 7003, "message": "no such route"}]},
+        {"errors": ["no such route"]},
+        [{"error": {"message": "no such route"}}],
+        {"error": [{"message": "no such route"}]},
+        {"error_code": "BAD_REQUEST", "message": "no such route"},
+        {"error": {"error": {"message": "no such route"}}},
+        {"detail": "no such route"},
+    ],
+)
+def test_the_words_of_an_error_are_found_in_many_shapes(body: Any) -> None:
+    assert of(400, body).message == "it answered 400: no such route"
+
+
+def test_an_error_and_what_it_says_beside_are_both_told() -> None:
+    found = of(404, {"error": "Not Found", "message": "no static resource v1", "path": "/v1"})
+    assert found.message.startswith("it answered 404: Not Found: no static resource v1;")
+    assert of(400, {"error": "bad", "message": "bad"}).message == "it answered 400: bad"
+
+
+def test_what_a_model_said_is_no_word_of_an_error_beside_it() -> None:
+    choice = {"error": {"code": 502}, "message": {"content": "so far"}}
+    assert in_stream("it", choice, str).message == "it broke its answer off with an error: 502"
+    assert "so far" not in in_stream("it", {**choice, "error": "gone"}, str).message
