@@ -19,9 +19,15 @@ LONGEST_SECRET: Final = 8 * 1024
 _TOO_LONG: Final = re.compile(
     r"context (?:length|window|size|limit)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
     r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
-    r"|longer than the (?:maximum|model)|maximum (?:prompt|input|sequence) length|input tokens exceed",
+    r"|longer than the (?:maximum|model)|maximum (?:prompt|input|sequence) length|input tokens exceed"
+    r"|model token limit|model max length exceeded|tokens in request more than|range of input length"
+    r"|`inputs` tokens \+ `max_new_tokens`",
     re.I,
 )
+_ANSWER_S_ROOM: Final = re.compile(
+    r"max_(?:completion_|new_)?tokens.{0,40}(?:too large|exceed|must be)|in the completion|output tokens", re.I | re.S
+)
+"""Where the answer that is allowed takes the room that the question wants."""
 _FILTER: Final = re.compile(r"content.?filter|content.?policy|responsibleai|moderation|safety system|guardrail", re.I)
 _KEY: Final = re.compile(
     r"invalid.?api.?key|api.?key.?(?:not.?valid|invalid)|incorrect api key|authentication|expired.?token"
@@ -41,8 +47,17 @@ _THOUGHT: Final = re.compile(
     r"(?:reasoning|thinking_blocks).{0,100}(?:unsupported|not supported|not permitted)", re.I | re.S
 )
 """Of a server that refuses to get back what its model thought."""
+_FORMAT: Final = re.compile(r"response.?format", re.I)
+_UNKNOWN: Final = r"unrecogni[sz]ed|unknown|unexpected|unsupported|not supported|not permitted|not allowed"
+_NEW_KEY: Final = re.compile(rf"max_tokens\b.{{0,60}}(?:{_UNKNOWN}).{{0,60}}max_completion_tokens", re.I | re.S)
+_OLD_KEY: Final = re.compile(
+    rf"(?:{_UNKNOWN}).{{0,60}}max_completion_tokens|max_completion_tokens.{{0,60}}(?:{_UNKNOWN})", re.I | re.S
+)
+"""Of a server that calls the bound of an answer otherwise."""
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
+_LATER: Final = (408, 409, 424, 425, 498, 499)
+"""Statuses below 500 after which another attempt may succeed; 498 is Groq's."""
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
 
 Hide = Callable[[str], str]
@@ -132,7 +147,7 @@ def _reason(status: int, told: Said) -> Reason:
         return Reason.NOT_FOUND
     if status == 413:
         return Reason.TOO_LONG
-    if status >= 500 or status in (408, 409, 424, 425):
+    if status >= 500 or status in _LATER:
         return Reason.UNAVAILABLE
     for pattern, reason in (
         (_ITS_OWN, Reason.INVALID_OUTPUT),
@@ -175,16 +190,26 @@ def _advice(
             asked = f" {excerpt(model, hide)!r}" if model else ""
             return f"; there is no such model{asked} there, or the address is not the service's"
         case Reason.TOO_LONG:
-            larger = room or "ask one with a larger context"
-            return f"; the request is longer than the model takes: shorten it, or {larger}"
+            how = "shorten it, lower `max_tokens`" if _ANSWER_S_ROOM.search(told.message[:4000]) else "shorten it"
+            return f"; the request is longer than the model takes: {how}, or {room or 'ask one with a larger context'}"
         case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):
             return "; its content filter declined"
-        case Reason.REFUSED if "response_format" in told.message:
-            return "; `output_schema` of the provider in pipe.yml tells it otherwise: `json_object`, `prompt`"
-        case Reason.REFUSED if _THOUGHT.search(told.message):
-            return "; `return_reasoning: false` of the provider in pipe.yml leaves that out"
+        case Reason.REFUSED:
+            return _setting(told.message[:4000])
         case _:
             return ""
+
+
+def _setting(words: str) -> str:
+    """Of a request that is refused: which option of the provider mends it."""
+    if _FORMAT.search(words):
+        return "; `output_schema` of the provider in pipe.yml tells it otherwise: `json_object`, `prompt`"
+    if _THOUGHT.search(words):
+        return "; `return_reasoning: false` of the provider in pipe.yml leaves that out"
+    for pattern, key in ((_NEW_KEY, "max_completion_tokens"), (_OLD_KEY, "max_tokens")):
+        if pattern.search(words):
+            return f"; set `max_tokens_key: {key}` of the provider in pipe.yml"
+    return ""
 
 
 def _short(request_id: str | None, hide: Hide) -> str | None:

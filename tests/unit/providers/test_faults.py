@@ -44,6 +44,11 @@ def test_a_quota_that_comes_back_is_waited_for_and_one_that_is_used_up_is_not() 
         "the request exceeds the available context size, try increasing it",
         "The input token count (1200000) exceeds the maximum number of tokens allowed (1048575).",
         "prompt is too long: 210000 tokens > 200000 maximum",
+        "Invalid request: Your request exceeded model token limit: 262144 (requested: 269030)",
+        "model max length exceeded, max length:8192",
+        "tokens in request more than max tokens allowed",
+        "Range of input length should be [1, 129024]",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens",
     ],
 )
 def test_a_question_that_is_too_long_is_told_as_that(said: str) -> None:
@@ -77,6 +82,17 @@ def test_other_requests_that_are_wrong_are_refused(said: str) -> None:
             "`return_reasoning: false`",
         ),
         ('{"loc": ["assistant", "reasoning_content"], "msg": "Extra inputs are not permitted"}', "`return_reasoning"),
+        ("This model does not support response format `json_schema`. See supported models", "`json_object`"),
+        (
+            "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+            "`max_tokens_key: max_completion_tokens`",
+        ),
+        ("Unrecognized request argument supplied: max_completion_tokens", "`max_tokens_key: max_tokens`"),
+        (
+            "{'loc': ['body', 'max_completion_tokens'], 'msg': 'Extra inputs are not permitted'}",
+            "`max_tokens_key: max_tokens`",
+        ),
+        ("max_tokens must be less than or equal to 16384", ""),
         ("bad request", ""),
     ],
 )
@@ -137,3 +153,31 @@ def test_what_a_model_said_is_no_word_of_an_error_beside_it() -> None:
     choice = {"error": {"code": 502}, "message": {"content": "so far"}}
     assert in_stream("it", choice, str).message == "it broke its answer off with an error: 502"
     assert "so far" not in in_stream("it", {**choice, "error": "gone"}, str).message
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (
+            "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 4096 "
+            "tokens and your request has 20 input tokens",
+            True,
+        ),
+        (
+            "maximum context length is 4096 tokens. You requested 5000 (904 in the messages, 4096 in the completion)",
+            True,
+        ),
+        ("maximum context length is 128000. You requested 65535 output tokens and your prompt contains 62466", True),
+        ("prompt is too long: 210000 tokens > 200000 maximum", False),
+    ],
+)
+def test_where_the_answer_takes_the_room_its_option_is_named(said: str, named: bool) -> None:
+    found = fault(400, said)
+    assert found.reason is Reason.TOO_LONG
+    assert ("lower `max_tokens`" in found.message) == named
+
+
+@pytest.mark.parametrize("status", [498, 499])
+def test_a_service_without_room_for_now_is_asked_again(status: int) -> None:
+    """Groq's flex tier, and one that has given up."""
+    assert fault(status, "capacity_exceeded").reason is Reason.UNAVAILABLE
