@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipe_providers.answers import Read, called, count, counted
+from pipe_providers.answers import Read, called
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
+from pipe_providers.chat_counts import counts_in, usage_of
 from pipe_providers.chat_words import told_messages
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
@@ -23,7 +24,6 @@ from pipe_runner.models import (
     ProviderSettings,
     Reason,
     ToolCall,
-    Usage,
 )
 from pipe_schemas.durations import parse_duration
 
@@ -126,7 +126,7 @@ class OpenAiProvider(HttpProvider):
         instruct(body["messages"], shape.schema, tools="tools" in body)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
-        if "choices" not in data and data.get("error"):
+        if _failed(data):
             raise in_stream(self._wire.where, data, self._wire.hide)
         choice = _first(data["choices"]) or data["choices"][0]
         self.must_be_whole(choice)
@@ -137,7 +137,7 @@ class OpenAiProvider(HttpProvider):
         )
         text = _text(message.get("content"))
         read = self._read(
-            request, text, message.get("refusal"), choice.get("finish_reason"), calls, _counts(data, choice)
+            request, text, message.get("refusal"), choice.get("finish_reason"), calls, counts_in(data, choice)
         )
         thought = whole_thought(message) if self.wants_thought(request) else None
         return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None, thought=thought)
@@ -158,7 +158,7 @@ class OpenAiProvider(HttpProvider):
         calls: tuple[ToolCall, ...],
         usage: Any,
     ) -> Read:
-        used = _usage(usage)
+        used = usage_of(usage)
         end = _ended(finish)
         why = _FINISH.get(end, Finish.OTHER)
         if why is Finish.REFUSED:
@@ -238,7 +238,7 @@ class _Stream:
         except (ValueError, RecursionError):
             pass
         is_object = isinstance(data, dict)
-        if event.name == "error" or (is_object and data.get("error")):
+        if event.name == "error" or (is_object and (data.get("error") or _failed(data))):
             wire, told = self._provider._wire, data if is_object else event.data.decode("utf-8", "replace")
             raise in_stream(wire.where, told, wire.hide, request_id=self._id or None, begun=self._begun)
         if not is_object:
@@ -258,13 +258,15 @@ class _Stream:
             self._id = self._id or _word(data.get("id"))
         choices = data.get("choices") or ()
         choice = _first(choices)
-        self._usage = _counts(data, choice) or self._usage
+        self._usage = counts_in(data, choice) or self._usage
         if choice is None:
             self._others_came = self._others_came or bool(choices)
             return ""
         self._first_came = True
         self._provider.must_be_whole(choice, self._id or None)
         delta = choice.get("delta") or {}
+        if "delta" not in choice and not (self._text or self._calls):
+            delta = choice.get("message") or {}  # of gateways that put a whole answer into one event
         self._finish = choice.get("finish_reason") or self._finish
         if refusal := delta.get("refusal"):
             self._refusal.append(refusal)
@@ -288,13 +290,13 @@ class _Stream:
         while (index, again + 1) in self._calls:
             again += 1
         known = self._calls.get((index, again))
-        if known is not None and id and name and known[0] not in ("", id):
+        arguments = _arguments(function)
+        if known is not None and name and (known[0] not in ("", id) if id else _is_another(known, arguments)):
             again += 1
         parts = self._calls.setdefault((index, again), ["", "", ""])
         parts[0], parts[1] = parts[0] or id, parts[1] or name
         if len(parts) > 3000:  # many small parts are joined now and then
             parts[2:] = ["".join(parts[2:])]
-        arguments = _arguments(function)
         parts.append(arguments)
         self._size += len(arguments) + len(id)
         if self._thoughts is not None:
@@ -305,7 +307,7 @@ class _Stream:
     def read(self) -> Read:
         if self._others_came and not self._first_came:
             message = f"{self._provider._wire.where} streamed other answers and none that is the first (`index: 0`)"
-            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=_usage(self._usage))
+            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=usage_of(self._usage))
         calls = tuple(
             called(parts[0] or f"call_{number}", parts[1], "".join(parts[2:]))
             for number, (_, parts) in enumerate(sorted(self._calls.items()))
@@ -315,6 +317,26 @@ class _Stream:
         read = self._provider._read(self._request, text, refusal, finish, calls, self._usage)
         thought = None if self._thoughts is None else self._thoughts.said(sorted(self._calls))
         return read._replace(model=self._model, request_id=self._id or None, thought=thought)
+
+
+def _failed(data: Mapping[str, Any]) -> bool:
+    """Whether an error stands in the place of an answer, or of a part of one."""
+    if data.get("choices"):
+        return False
+    base = data.get("base_resp")  # MiniMax
+    coded = isinstance(base, dict) and base.get("status_code") not in (0, None)
+    return bool(data.get("error")) or data.get("object") == "error" or "error_code" in data or coded
+
+
+def _is_another(parts: list[str], arguments: str) -> bool:
+    """Whether a call with these arguments begins behind one that came whole: some servers give all the same number, and
+    no ids."""
+    if len(parts) > 5 or not arguments.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads("".join(parts[2:])), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -346,40 +368,3 @@ def _arguments(function: Mapping[str, Any]) -> str:
 
 def _word(value: Any) -> str:
     return value[:300] if isinstance(value, str) else ""
-
-
-_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
-"""Most in their details, Moonshot beside them; DeepSeek; LiteLLM."""
-_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
-"""OpenAI and OpenRouter; LiteLLM, in its details and beside them."""
-
-
-def _usage(data: Any) -> Usage | None:
-    if not isinstance(data, dict):
-        return None
-    cached = next(_parts(data, _CACHED), 0) or 0  # the others cost more
-    reasoning = _detail(data.get("completion_tokens_details"), "reasoning_tokens")
-    written = [0, *_parts(data, _WRITTEN)]
-    if None in written:  # they may cost more than others
-        return None
-    read, wrote = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
-    if read is not None and wrote is not None:  # some count what was thought in the total only
-        wrote = max(wrote, (count(data.get("total_tokens")) or 0) - read)
-    return counted(read, wrote, cached, max(one or 0 for one in written), reasoning)
-
-
-def _parts(data: Mapping[str, Any], names: Iterable[str]) -> Iterator[int | None]:
-    """What is said under these names of what was read, in its details and beside them; None is no number of tokens."""
-    details = data.get("prompt_tokens_details")
-    for where in (details if isinstance(details, dict) else {}, data):
-        yield from (count(where[name]) for name in names if where.get(name) is not None)
-
-
-def _detail(details: Any, name: str) -> int | None:
-    return count(details.get(name) if isinstance(details, dict) else details, missing=0)
-
-
-def _counts(data: Mapping[str, Any], choice: Mapping[str, Any] | None = None) -> Any:
-    """The usage in an answer, or in a part of one: Moonshot says it in the last choice, Groq in a field of its own."""
-    own = data.get("x_groq")
-    return data.get("usage") or (choice or {}).get("usage") or (own.get("usage") if isinstance(own, dict) else None)

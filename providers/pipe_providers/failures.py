@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-_MESSAGES: Final = ("message", "Message", "detail", "msg")
+_MESSAGES: Final = ("message", "Message", "detail", "msg", "status_msg")
 _CODES: Final = ("code", "type", "status", "error_code", "error_type", "status_code")
 _DEEPEST: Final = 4
 """Errors in one another: of a server behind a gateway behind a gateway."""
@@ -37,7 +37,9 @@ def said_in(data: Any, deep: int = 0) -> Said:
         return _packed(data, deep) or Said(data)
     if not isinstance(data, dict) or deep > _DEEPEST:
         return Said()
-    inner = next((data[key] for key in ("error", "errors") if isinstance(data.get(key), str | dict | list)), None)
+    inner = next(
+        (data[key] for key in ("error", "errors", "base_resp") if isinstance(data.get(key), str | dict | list)), None
+    )
     found = said_in(inner, deep + 1) if inner else Said()
     message = next((data[key] for key in _MESSAGES if data.get(key)), "")
     text = message if isinstance(message, str) else "" if inner else json.dumps(message)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from model_servers import DIALECTS, Said, Service, chunked, response
 
-from pipe_providers import chat
+from pipe_providers.chat_counts import usage_of
 from pipe_runner.models import Usage
 from pipe_runner.registry import ProviderTypes
 from pipe_runner.testing import run_pipeline
@@ -90,12 +90,12 @@ def test_ollama_counts_what_it_had_read_before_within_the_prompt(
 def test_v1_what_a_service_counts_in_the_total_only_has_been_written() -> None:
     """xAI and Gemini count so what a model thought."""
     thought = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 317}
-    assert chat._usage(thought) == Usage(12, 305)
-    assert chat._usage({**thought, "completion_tokens_details": {"reasoning_tokens": 300}}) == Usage(
+    assert usage_of(thought) == Usage(12, 305)
+    assert usage_of({**thought, "completion_tokens_details": {"reasoning_tokens": 300}}) == Usage(
         12, 305, reasoning=300
     )
     for total in (None, 17, 3, "many", -5):
-        assert chat._usage({**thought, "total_tokens": total}) == Usage(12, 5)
+        assert usage_of({**thought, "total_tokens": total}) == Usage(12, 5)
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_v1_what_a_service_counts_in_the_total_only_has_been_written() -> None:
 def test_v1_what_a_service_wrote_to_its_cache_is_counted_as_that(said: dict[str, Any]) -> None:
     """OpenAI and OpenRouter; LiteLLM. It costs more than what is only read."""
     plain = {"prompt_tokens": 12, "completion_tokens": 5}
-    assert chat._usage({**plain, **said}) == Usage(12, 5, cached=3, cache_written=8)
+    assert usage_of({**plain, **said}) == Usage(12, 5, cached=3, cache_written=8)
 
 
 @pytest.mark.parametrize("said", ["some", -3, 1.5])
 def test_v1_what_was_written_to_a_cache_and_can_not_be_read_leaves_all_unknown(said: Any) -> None:
     plain = {"prompt_tokens": 12, "completion_tokens": 5}
-    assert chat._usage({**plain, "cache_creation_input_tokens": said}) is None
-    assert chat._usage({**plain, "prompt_tokens_details": {"cache_write_tokens": said}}) is None
+    assert usage_of({**plain, "cache_creation_input_tokens": said}) is None
+    assert usage_of({**plain, "prompt_tokens_details": {"cache_write_tokens": said}}) is None
 
 
 def test_v1_a_call_that_wrote_to_the_cache_costs_what_that_costs(service: Service, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_v1_a_call_that_wrote_to_the_cache_costs_what_that_costs(service: Servic
 @pytest.mark.parametrize("said", [{"cached_tokens": 8}, {"prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 4}])
 def test_what_was_read_from_a_cache_is_known_where_its_service_says_it(said: dict[str, Any]) -> None:
     """Moonshot; DeepSeek."""
-    assert chat._usage({"prompt_tokens": 12, "completion_tokens": 5, **said}) == Usage(12, 5, cached=8)
+    assert usage_of({"prompt_tokens": 12, "completion_tokens": 5, **said}) == Usage(12, 5, cached=8)
 
 
 @pytest.mark.parametrize("where", ["choice", "x_groq"])
@@ -155,9 +155,9 @@ def test_counts_are_found_where_a_service_puts_them_in_a_stream(
 def test_parts_that_nobody_counted_or_that_make_a_call_cheaper_leave_the_rest_known() -> None:
     plain = {"prompt_tokens": 12, "completion_tokens": 5.0}
     for details in (None, {}, {"cached_tokens": None}, {"cached_tokens": "some"}, "none"):
-        assert chat._usage({**plain, "prompt_tokens_details": details}) == Usage(12, 5)
+        assert usage_of({**plain, "prompt_tokens_details": details}) == Usage(12, 5)
     for details in (None, {}, {"reasoning_tokens": None}):
-        assert chat._usage({**plain, "completion_tokens_details": details}) == Usage(12, 5)
+        assert usage_of({**plain, "completion_tokens_details": details}) == Usage(12, 5)
 
 
 @every

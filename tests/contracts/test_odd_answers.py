@@ -1,0 +1,113 @@
+"""Answers of servers and gateways that say in other places what chat completions say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from model_servers import OPENAI, Service, chunked, response
+
+from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason
+
+REQUEST = ModelRequest(model="m", messages=(Message("user", "Say hello."),))
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.fixture
+def bench(service: Service, provider_bench: Any) -> Any:
+    return provider_bench(OPENAI, service)
+
+
+def part(delta: dict[str, Any] | None, finish: str | None = None, **more: Any) -> bytes:
+    choice = {"index": 0, "finish_reason": finish, **more, **({} if delta is None else {"delta": delta})}
+    return b"data: " + json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode() + b"\n\n"
+
+
+def streamed(bench: Any, *parts: bytes) -> ModelResponse:
+    bench.service.answers(chunked([*parts, DONE], OPENAI.streams))
+    answer: ModelResponse = bench.ask(REQUEST, streamed=True)
+    return answer
+
+
+def call(arguments: str, **more: Any) -> dict[str, Any]:
+    return {"index": 0, "type": "function", "function": {"name": "echo", "arguments": arguments}, **more}
+
+
+# ---------------------------------------------------------------- calls of tools
+
+
+@pytest.mark.parametrize("id", [{}, {"id": ""}, {"id": None}])
+@pytest.mark.parametrize("together", [False, True])
+def test_whole_calls_that_bear_the_same_number_and_no_id_are_several(
+    id: dict[str, Any], together: bool, bench: Any
+) -> None:
+    """Of gateways to Gemini, whose calls come whole."""
+    calls = [call(json.dumps({"text": text}), **id) for text in "abc"]
+    deltas = [calls] if together else [[one] for one in calls]
+    answer = streamed(bench, *(part({"tool_calls": one}) for one in deltas), part({}, "stop"))
+    assert [(one.name, one.arguments, one.fault) for one in answer.tool_calls] == [
+        ("echo", {"text": text}, None) for text in "abc"
+    ]
+    assert len({one.id for one in answer.tool_calls}) == 3
+    assert answer.finish is Finish.TOOL_CALLS
+
+
+@pytest.mark.parametrize(
+    "texts", [('{"a": ', '{"b": 1}', "}"), ('{"a": "{}', '{}"}'), ("", '{"a": 1}'), ('{"a": 1}', "")]
+)
+def test_a_call_that_comes_in_parts_with_its_name_in_each_is_one(texts: tuple[str, ...], bench: Any) -> None:
+    answer = streamed(bench, *(part({"tool_calls": [call(text)]}) for text in texts), part({}, "tool_calls"))
+    [one] = answer.tool_calls
+    assert (one.arguments, one.fault) == (json.loads("".join(texts)), None)
+
+
+# ---------------------------------------------------------------- where the answer stands
+
+
+def test_a_message_in_place_of_a_delta_is_an_answer(bench: Any) -> None:
+    """Of gateways that put a whole answer into one event."""
+    said = {"role": "assistant", "content": "Hello", "tool_calls": None}
+    answer = streamed(bench, part(None, "stop", message=said))
+    assert (answer.text, answer.finish) == ("Hello", Finish.STOP)
+    whole = {"role": "assistant", "content": None, "tool_calls": [{"id": "a", **call('{"text": 1}')}]}
+    answer = streamed(bench, part(None, "tool_calls", message=whole))
+    assert [one.arguments for one in answer.tool_calls] == [{"text": 1}]
+
+
+def test_a_message_that_repeats_what_came_in_deltas_adds_nothing(bench: Any) -> None:
+    """Perplexity sends both."""
+    parts = [part({"content": text}, message={"content": all}) for text, all in (("Hel", "Hel"), ("lo", "Hello"))]
+    assert streamed(bench, *parts, part(None, "stop", message={"content": "Hello"})).text == "Hello"
+    assert streamed(bench, *parts, part({}, "stop", message={"content": "Hello"})).text == "Hello"
+
+
+# ---------------------------------------------------------------- errors in the place of an answer
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("choices", [{}, {"choices": None}, {"choices": []}])
+def test_an_error_in_the_place_of_an_answer_is_told(choices: dict[str, Any], streamed: bool, bench: Any) -> None:
+    error = {"message": "no provider has room", "code": 503}
+    bench.service.answers(response({"id": None, "error": error, **choices}))
+    fault = bench.fault(REQUEST, streamed=streamed)
+    assert (fault.reason, fault.status) == (Reason.UNAVAILABLE, 503)
+    assert "no provider has room" in fault.message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"object": "error", "message": "oh", "code": 500},
+        {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "oh"}},
+        {"error_code": 500, "message": "oh"},
+    ],
+)
+def test_an_error_that_is_a_part_of_its_own_is_told(said: dict[str, Any], bench: Any) -> None:
+    parts = [part({"content": "Hel"}), b"data: " + json.dumps(said).encode() + b"\n\n", DONE]
+    bench.service.answers(chunked(parts, OPENAI.streams))
+    fault = bench.fault(REQUEST, streamed=True)
+    assert (fault.reason, fault.begun) == (Reason.UNAVAILABLE, True)
+    assert "oh" in fault.message
+    bench.service.answers(response(said))
+    assert "oh" in bench.fault(REQUEST).message
