@@ -15,6 +15,7 @@ from pipe_providers.chat_words import told_messages
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
+from pipe_providers.ids import ids_of
 from pipe_providers.schemas import Wanted, instruct, is_strict, told, typed, wanted
 from pipe_providers.thoughts import Thoughts, whole_thought
 from pipe_runner.models import (
@@ -60,6 +61,7 @@ _NEW_KEY = (
 """Ends of hosts whose newer models know `max_completion_tokens` only."""
 _MISTRAL = ".mistral.ai"
 """Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
+_MISTRAL_IDS, _OPENAI_IDS = ids_of("[A-Za-z0-9]{9}", 9), ids_of("(?s:.{1,40})", 40)
 _OPTIONAL = ("stream_options", "tool_choice")
 """Fields that a null in `extra_body` takes out: some servers refuse them."""
 
@@ -86,6 +88,7 @@ class OpenAiProvider(HttpProvider):
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         host = f".{urlsplit(url).hostname}"
         new, self._mistral = host.endswith(_NEW_KEY), host.endswith(_MISTRAL)
+        self._ids = _MISTRAL_IDS if self._mistral else _OPENAI_IDS if new else str
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
         self._schemas = said.get("output_schema") or "json_schema"
         self._extra = said.get("extra_body") or {}
@@ -93,7 +96,7 @@ class OpenAiProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
-        body["messages"] = told_messages(request.messages)
+        body["messages"] = told_messages(request.messages, self._ids)
         if stream:
             body["stream"] = True
             if not self._mistral:

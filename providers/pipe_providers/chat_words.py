@@ -7,22 +7,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipe_providers import media
+from pipe_providers.ids import Ids
 from pipe_providers.thoughts import put_back
 from pipe_runner.models import Media, Message
 
 
-def told_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def told_messages(messages: Iterable[Message], ids: Ids = str) -> list[dict[str, Any]]:
     """All of them; what the system says first in one, since many servers take no second one."""
-    told = [_message(message) for message in messages]
+    told = [_message(message, ids) for message in messages]
     while len(told) > 1 and told[0]["role"] == told[1]["role"] == "system":
         told[0]["content"] += f"\n\n{told.pop(1)['content']}"
     return told
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, ids: Ids) -> dict[str, Any]:
     if message.role == "tool":
         text = f"error: {message.text}" if message.failed else message.text
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
+        return {"role": "tool", "tool_call_id": ids(message.tool_call_id), "content": text}
     data: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.media:
         parts = [{"type": "text", "text": message.text}] if message.text else []
@@ -31,7 +32,7 @@ def _message(message: Message) -> dict[str, Any]:
         data["content"] = message.text or None
         data["tool_calls"] = [
             {
-                "id": call.id,
+                "id": ids(call.id),
                 "type": "function",
                 "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
             }

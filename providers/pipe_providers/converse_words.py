@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, Final
 
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.blocks import Blocks, put_back
+from pipe_providers.ids import ids_of
 from pipe_providers.schemas import told, wanted
 from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
 
@@ -30,7 +30,7 @@ _NEVER_FORCED: Final = frozenset(
     )
 )
 """Whose models on Bedrock refuse `any` and `tool` as `toolChoice`."""
-_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_id: Final = ids_of(r"[A-Za-z0-9_.:-]{1,64}", 64)
 _IMAGES: Final = ("png", "jpeg", "gif", "webp")
 _DOCUMENTS: Final = {
     "application/pdf": "pdf",
@@ -159,11 +159,6 @@ def _content(message: Message, files: int) -> list[dict[str, Any]]:
     if not content and any("document" in part for part in parts):
         content.append({"text": "See what is attached."})  # a document needs a text beside it
     return content + parts + calls
-
-
-def _id(id: str) -> str:
-    """The id of a call as Bedrock takes it: another service may have given it, where a conversation goes on here."""
-    return id if _ID.fullmatch(id) else sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _part(one: Media, number: int) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from model_servers import OPENAI, Service, chunked, response
 
-from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason
+from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason, ToolCall
 
 REQUEST = ModelRequest(model="m", messages=(Message("user", "Say hello."),))
 DONE = b"data: [DONE]\n\n"
@@ -111,3 +112,28 @@ def test_an_error_that_is_a_part_of_its_own_is_told(said: dict[str, Any], bench:
     assert "oh" in fault.message
     bench.service.answers(response(said))
     assert "oh" in bench.fault(REQUEST).message
+
+
+# ---------------------------------------------------------------- ids of calls
+
+
+@pytest.mark.parametrize(
+    ("host", "takes"),
+    [
+        ("api.mistral.ai", "[A-Za-z0-9]{9}"),
+        ("api.openai.com", ".{1,40}"),
+        ("ours.openai.azure.com", ".{1,40}"),
+        ("llm.example.com", ".*"),
+    ],
+)
+@pytest.mark.parametrize("id", ["D681PevKs", "call_abc123", "functions.add:0", "g" * 400, "call_" + "x" * 35])
+def test_ids_that_another_service_gave_fit(host: str, takes: str, id: str, provider_bench: Any) -> None:
+    """Where a conversation with tools goes on at the next one of a list."""
+    key = {"from": "env", "key": "OPENAI_API_KEY"}
+    provider = provider_bench(OPENAI, None, f"https://{host}").open(api_key=key)
+    turns = (Message("assistant", tool_calls=(ToolCall(id, "add", {}),)), Message("tool", "3", tool_call_id=id))
+    said = provider.asked(REQUEST._replace(messages=(*REQUEST.messages, *turns)), stream=False).body["messages"]
+    told = said[1]["tool_calls"][0]["id"]
+    assert told == said[2]["tool_call_id"]
+    assert re.fullmatch(takes, told)
+    assert (told == id) == bool(re.fullmatch(takes, id)), "its own ids come back as they were"
