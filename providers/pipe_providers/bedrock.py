@@ -47,7 +47,8 @@ class BedrockType:
         url = given.url("endpoint_url")
         given.secret("bearer_token", "AWS_BEARER_TOKEN_BEDROCK")  # AWS's tools take it first, whatever profile there is
         if options.get("profile") is None:
-            given.take("access_key", "AWS_ACCESS_KEY_ID")
+            if (key := given.take("access_key", "AWS_ACCESS_KEY_ID")) is not None:
+                given.put("access_key", key.strip(), given.sources["access_key"])
             given.secret("secret_key", "AWS_SECRET_ACCESS_KEY")
             given.secret("session_token", "AWS_SESSION_TOKEN")
         given.proxy_passwords()
