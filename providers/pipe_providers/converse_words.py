@@ -111,7 +111,7 @@ def _forced(request: ModelRequest, said: Mapping[str, Any], answer: str) -> dict
     thinking = [extra.get(name) for name in ("thinking", "reasoning_config")]
     thinks = any(isinstance(one, dict) and one.get("type") != "disabled" for one in thinking)
     vendors = request.model.rpartition("/")[2].split(".")[:2]
-    if thinks or not _NEVER_FORCED.isdisjoint(vendors):
+    if thinks or said.get("output_schema") == "auto" or not _NEVER_FORCED.isdisjoint(vendors):
         return {"auto": {}}
     several = bool(request.tools) and request.tool_choice != "none"
     return {"any": {}} if several or "mistral" in vendors else {"tool": {"name": answer}}
@@ -187,6 +187,10 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
         if "text" in part:
             text.append(part["text"])
             blocks.text(index, part["text"])
+        elif "citationsContent" in part:
+            cited = "".join(one["text"] for one in part["citationsContent"]["content"])
+            text.append(cited)
+            blocks.text(index, cited)
         elif "reasoningContent" in part:
             inner = part["reasoningContent"]
             blocks.thought(index, inner.get("reasoningText", inner))

@@ -204,6 +204,8 @@ def _setting(words: str) -> str:
     """Of a request that is refused: which option of the provider mends it."""
     if _FORMAT.search(words):
         return "; `output_schema` of the provider in pipe.yml tells it otherwise: `json_object`, `prompt`"
+    if "toolChoice" in words:
+        return "; set `output_schema: auto` of the provider in pipe.yml: the model can't be forced to call a tool"
     if _THOUGHT.search(words):
         return "; `return_reasoning: false` of the provider in pipe.yml leaves that out"
     for pattern, key in ((_NEW_KEY, "max_completion_tokens"), (_OLD_KEY, "max_tokens")):

@@ -180,10 +180,10 @@ class BedrockOptions(Closed):
     guardrail: dict[Literal["id", "version"], str] | None = Field(
         default=None, description="A guardrail for every call: `{id: ID, version: '1'}`."
     )
-    output_schema: Literal["tool", "native"] = Field(
+    output_schema: Literal["tool", "auto", "native"] = Field(
         default="tool",
-        description="How an output schema is told: as a tool that the model must call, which every model with tools "
-        "can, or by the service's own `outputConfig`.",
+        description="How an output schema is told: as a tool that the model must call, or (`auto`) may call, which "
+        "every model with tools can, or by the service's own `outputConfig`.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of the model, as `additionalModelRequestFields` takes them."

@@ -93,6 +93,7 @@ def test_other_requests_that_are_wrong_are_refused(said: str) -> None:
             "`max_tokens_key: max_tokens`",
         ),
         ("max_tokens must be less than or equal to 16384", ""),
+        ("This model doesn't support the toolConfig.toolChoice.tool field. Remove it.", "`output_schema: auto`"),
         ("bad request", ""),
     ],
 )
