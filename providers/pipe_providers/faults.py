@@ -54,6 +54,11 @@ _OLD_KEY: Final = re.compile(
     rf"(?:{_UNKNOWN}).{{0,60}}max_completion_tokens|max_completion_tokens.{{0,60}}(?:{_UNKNOWN})", re.I | re.S
 )
 """Of a server that calls the bound of an answer otherwise."""
+_FIELD: Final = re.compile(
+    rf"(?:{_UNKNOWN}).{{0,60}}(stream_options|tool_choice)|(stream_options|tool_choice).{{0,60}}(?:{_UNKNOWN})",
+    re.I | re.S,
+)
+"""Of a server that refuses a field which can be left out."""
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
 _LATER: Final = (408, 409, 424, 425, 498, 499)
@@ -211,6 +216,9 @@ def _setting(words: str) -> str:
     for pattern, key in ((_NEW_KEY, "max_completion_tokens"), (_OLD_KEY, "max_tokens")):
         if pattern.search(words):
             return f"; set `max_tokens_key: {key}` of the provider in pipe.yml"
+    if found := _FIELD.search(words):
+        name = found[1] or found[2]
+        return f"; `extra_body: {{{name}: null}}` of the provider in pipe.yml leaves that out"
     return ""
 
 

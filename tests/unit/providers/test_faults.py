@@ -93,6 +93,12 @@ def test_other_requests_that_are_wrong_are_refused(said: str) -> None:
             "`max_tokens_key: max_tokens`",
         ),
         ("max_tokens must be less than or equal to 16384", ""),
+        ("Unrecognized request argument supplied: stream_options", "`extra_body: {stream_options: null}`"),
+        (
+            '{"loc": ["body", "tool_choice"], "msg": "Extra inputs are not permitted"}',
+            "`extra_body: {tool_choice: null}`",
+        ),
+        ('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', ""),
         ("This model doesn't support the toolConfig.toolChoice.tool field. Remove it.", "`output_schema: auto`"),
         ("bad request", ""),
     ],
