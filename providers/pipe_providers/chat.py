@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,6 +60,8 @@ _NEW_KEY = (
     *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
 )
 """Ends of hosts whose newer models know `max_completion_tokens` only."""
+_DEPLOYMENT = re.compile(r"https://[^/]+\.(?:openai|cognitiveservices)\.azure\.[a-z]+(?::\d+)?/openai/deployments/")
+"""The older addresses of Azure, with an `api-version`."""
 _MISTRAL = ".mistral.ai"
 """Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
 _MISTRAL_IDS, _OPENAI_IDS = ids_of("[A-Za-z0-9]{9}", 9), ids_of("(?s:.{1,40})", 40)
@@ -75,8 +78,9 @@ class OpenAiProvider(HttpProvider):
         said = settings.options
         url = said["base_url"]
         headers = dict(said.get("headers") or {})
-        if said.get("api_key"):
-            headers.setdefault("Authorization", f"Bearer {said['api_key']}")
+        if key := said.get("api_key"):
+            own = _DEPLOYMENT.match(url) and "." not in key  # there a bearer is a token of Entra ID, which has dots
+            headers.setdefault(*(("api-key", key) if own else ("Authorization", f"Bearer {key}")))
         if said.get("organization"):
             headers["OpenAI-Organization"] = said["organization"]
         if said.get("project"):

@@ -10,6 +10,7 @@ import pytest
 from model_servers import OPENAI, Service, chunked, response
 
 from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason, ToolCall
+from pipe_runner.registry import ProviderTypes
 
 REQUEST = ModelRequest(model="m", messages=(Message("user", "Say hello."),))
 DONE = b"data: [DONE]\n\n"
@@ -137,3 +138,25 @@ def test_ids_that_another_service_gave_fit(host: str, takes: str, id: str, provi
     assert told == said[2]["tool_call_id"]
     assert re.fullmatch(takes, told)
     assert (told == id) == bool(re.fullmatch(takes, id)), "its own ids come back as they were"
+
+
+# ---------------------------------------------------------------- keys
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "header"),
+    [
+        ("https://ours.openai.azure.com/openai/deployments/gpt-4o", "0123456789abcdef", "api-key"),
+        ("https://ours.cognitiveservices.azure.com/openai/deployments/gpt-4o", "0123456789abcdef", "api-key"),
+        ("https://ours.openai.azure.com/openai/deployments/gpt-4o", "eyJhbGci.eyJhdWQi.c2ln", "Authorization"),
+        ("https://ours.openai.azure.com/openai/v1", "0123456789abcdef", "Authorization"),
+        ("https://llm.example.com/openai/deployments/gpt-4o", "0123456789abcdef", "Authorization"),
+    ],
+)
+def test_a_deployment_of_azure_gets_its_key_where_it_looks_for_it(address: str, key: str, header: str) -> None:
+    """There a bearer is a token of Entra ID, and a key has a header of its own."""
+    kind = ProviderTypes()["openai"]
+    options = {"base_url": address, "api_key": {"from": "env", "key": "KEY"}, "query": {"api-version": "2024-10-21"}}
+    provider: Any = kind.open(kind.settings("mine", options, "", {"KEY": key}))
+    sent = {name: value for name, value in provider._wire._headers.items() if key in value}
+    assert sent == {header: f"Bearer {key}" if header == "Authorization" else key}
