@@ -49,12 +49,13 @@ def counted(
     cached: int | None = 0,
     cache_written: int | None = 0,
     reasoning: int | None = 0,
+    audio: int = 0,
 ) -> Usage | None:
     """The usage, if the service counted. A part that is unknown is not zero: then all is unknown. No answer takes
     nothing, so two zeros say that it didn't count."""
     if read is None or wrote is None or cached is None or cache_written is None or reasoning is None:
         return None
-    return Usage(read, wrote, cached, cache_written, reasoning) if read or wrote else None
+    return Usage(read, wrote, cached, cache_written, reasoning, audio) if read or wrote else None
 
 
 def called(id: str, name: str, arguments: Any) -> ToolCall:

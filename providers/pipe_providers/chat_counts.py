@@ -22,10 +22,11 @@ def usage_of(data: Any) -> Usage | None:
     written = [0, *_parts(data, _WRITTEN)]
     if None in written:  # they may cost more than others
         return None
+    heard = _detail(data.get("prompt_tokens_details"), "audio_tokens") or 0
     read, wrote = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
     if read is not None and wrote is not None:  # some count what was thought in the total only
         wrote = max(wrote, (count(data.get("total_tokens")) or 0) - read)
-    return counted(read, wrote, cached, max(one or 0 for one in written), reasoning)
+    return counted(read, wrote, cached, max(one or 0 for one in written), reasoning, heard)
 
 
 def _parts(data: Mapping[str, Any], names: Iterable[str]) -> Iterator[int | None]:

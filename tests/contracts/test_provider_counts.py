@@ -13,6 +13,7 @@ from model_servers import DIALECTS, Said, Service, chunked, response
 from pipe_providers.chat_counts import usage_of
 from pipe_runner.models import Usage
 from pipe_runner.registry import ProviderTypes
+from pipe_runner.spending.listed import listed
 from pipe_runner.testing import run_pipeline
 
 READ = {"openai": "prompt_tokens", "ollama": "prompt_eval_count", "bedrock": "inputTokens"}
@@ -110,6 +111,14 @@ def test_v1_what_a_service_wrote_to_its_cache_is_counted_as_that(said: dict[str,
     """OpenAI and OpenRouter; LiteLLM. It costs more than what is only read."""
     plain = {"prompt_tokens": 12, "completion_tokens": 5}
     assert usage_of({**plain, **said}) == Usage(12, 5, cached=3, cache_written=8)
+
+
+def test_v1_what_a_model_heard_is_counted_and_costs_what_that_costs() -> None:
+    details = {"prompt_tokens_details": {"audio_tokens": 1000}}
+    usage = usage_of({"prompt_tokens": 1200, "completion_tokens": 100, **details})
+    assert usage == Usage(1200, 100, audio=1000)
+    (row,) = listed("openai", {"base_url": "https://api.openai.com/v1"}, "gpt-audio")
+    assert row.cost(usage) == (200 * row.input[0][1] + 1000 * 32 + 100 * row.output[0][1]) / 1_000_000
 
 
 @pytest.mark.parametrize("said", ["some", -3, 1.5])

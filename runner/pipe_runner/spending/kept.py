@@ -80,15 +80,16 @@ def _stamp() -> str:
 
 
 def _to_json(row: Row) -> list[Any]:
-    tiers = [None if one is None else [[start, str(price)] for start, price in one] for one in row[:5]]
+    every = (*row[:5], row.audio)
+    tiers = [None if one is None else [[start, str(price)] for start, price in one] for one in every]
     return [*tiers, str(row.request), row.window]
 
 
 def _from_json(data: Any) -> Row:
     *tiers, request, window = data
-    read, written, cached, cache_written, reasoning = [
+    read, written, cached, cache_written, reasoning, audio = [
         None if one is None else tuple((int(start), Decimal(price)) for start, price in one) for one in tiers
     ]
     if not read or not written or not all(start == 0 for start, _ in (read[0], written[0])):
         raise ValueError("no row")
-    return Row(read, written, cached, cache_written, reasoning, Decimal(request), window)
+    return Row(read, written, cached, cache_written, reasoning, Decimal(request), window, audio)
