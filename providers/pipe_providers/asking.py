@@ -168,6 +168,12 @@ class HttpProvider(ABC):
             raise ModelFault(Reason.NOT_FOUND, f"{told}, but none is called {wanted!r}; there is {there}")
         return f"{told}; {wanted} is among them" if wanted else told
 
+    async def check_key(self, path: str) -> None:
+        """Ask what the service knows of the key; raises ModelFault where it is wrong."""
+        answer = await self._wire.send(path, None, asyncio.get_running_loop().time() + min(self._timeout, _CHECK))
+        await answer.whole()
+        answer.close()
+
     async def check_listed_or_asked(self, path: str, many: str, name: str) -> str:
         """The same, and a model that isn't in the list is asked a word: some servers have no list, what Azure and
         gateways call their deployments and routes is in none, and some keys may ask models and not list them."""

@@ -62,6 +62,7 @@ _NEW_KEY = (
 """Ends of hosts whose newer models know `max_completion_tokens` only."""
 _DEPLOYMENT = re.compile(r"https://[^/]+\.(?:openai|cognitiveservices)\.azure\.[a-z]+(?::\d+)?/openai/deployments/")
 """The older addresses of Azure, with an `api-version`."""
+_ROUTER = ".openrouter.ai"
 _MISTRAL = ".mistral.ai"
 """Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
 _MISTRAL_IDS, _OPENAI_IDS = ids_of("[A-Za-z0-9]{9}", 9), ids_of("(?s:.{1,40})", 40)
@@ -92,6 +93,8 @@ class OpenAiProvider(HttpProvider):
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         host = f".{urlsplit(url).hostname}"
         new, self._mistral = host.endswith(_NEW_KEY), host.endswith(_MISTRAL)
+        self._looks = "/key" if host.endswith(_ROUTER) else ""
+        """Whom to ask about a key, where the list of models is everybody's."""
         self._ids = _MISTRAL_IDS if self._mistral else _OPENAI_IDS if new else str
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
         self._schemas = said.get("output_schema") or "json_schema"
@@ -193,6 +196,8 @@ class OpenAiProvider(HttpProvider):
             raise in_stream(self._wire.where, told, self._wire.hide, request_id=request_id, begun=True)
 
     async def check(self) -> str:
+        if self._looks:
+            await self.check_key(self._looks)
         return await self.check_listed_or_asked("/models", "data", "id")
 
 

@@ -18,6 +18,8 @@ class Said(NamedTuple):
     message: str = ""
     code: str = ""
     """`code`, `type` and the like of its error, as far as there are."""
+    headers: Mapping[str, str] = {}
+    """Those that it repeats within the error, by name in small letters."""
 
 
 def said(body: bytes) -> Said:
@@ -48,18 +50,22 @@ def said_in(data: Any, deep: int = 0) -> Said:
     words = [str(data[key]) for key in _CODES if isinstance(data.get(key), str | int) and data[key]]
     if isinstance(detail := data.get("innererror"), dict) and detail.get("code"):
         words.append(str(detail["code"]))
-    own = Said(found.message or text, " ".join([found.code, *words]).strip())
+    own = Said(found.message or text, " ".join([found.code, *words]).strip(), found.headers)
     behind = data.get("metadata")
     return _routed(own, behind, deep) if isinstance(behind, dict) else own
 
 
 def _routed(own: Said, behind: Mapping[str, Any], deep: int) -> Said:
     """With what the service behind a router said, which the router gives as it came."""
+    if isinstance(headers := behind.get("headers"), dict):
+        texts = ((name, value) for name, value in headers.items() if isinstance(value, str))
+        own = own._replace(headers={str(name).lower(): value for name, value in texts})
     found = said_in(behind.get("raw"), deep + 1)
     if not found.message or found.message == own.message:
         return own
     name = f" ({behind['provider_name']})" if isinstance(behind.get("provider_name"), str) else ""
-    return Said(f"{own.message}{name}: {found.message}" if own.message else found.message, f"{own.code} {found.code}")
+    text = f"{own.message}{name}: {found.message}" if own.message else found.message
+    return Said(text, f"{own.code} {found.code}", own.headers)
 
 
 def _packed(text: str, deep: int) -> Said | None:

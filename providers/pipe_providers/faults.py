@@ -115,7 +115,10 @@ def of_status(
     quoted = f": {words}" if words else ""
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
     message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option, room)}"
-    wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
+    wait = None
+    if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE):
+        wait = retry_after(headers)
+        wait = retry_after(told.headers, told.message) if wait is None else wait
     sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
 
@@ -128,7 +131,7 @@ def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = Non
     reason = _reason(status, told)
     words = excerpt(told.message or told.code, hide)
     message = f"{where} broke its answer off with an error: {words or 'without a word of why'}"
-    wait = retry_after({}, told.message) if reason is Reason.RATE_LIMITED else None
+    wait = retry_after(told.headers, told.message) if reason is Reason.RATE_LIMITED else None
     short = _short(request_id, hide)
     if begun:
         return ModelFault(reason, message, retry_after=wait, request_id=short, begun=True)

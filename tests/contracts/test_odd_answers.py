@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from model_servers import OPENAI, Service, chunked, response
 
-from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason, ToolCall
+from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ModelResponse, Reason, ToolCall
 from pipe_runner.registry import ProviderTypes
 
 REQUEST = ModelRequest(model="m", messages=(Message("user", "Say hello."),))
@@ -160,3 +161,26 @@ def test_a_deployment_of_azure_gets_its_key_where_it_looks_for_it(address: str, 
     provider: Any = kind.open(kind.settings("mine", options, "", {"KEY": key}))
     sent = {name: value for name, value in provider._wire._headers.items() if key in value}
     assert sent == {header: f"Bearer {key}" if header == "Authorization" else key}
+
+
+def test_a_check_of_a_key_asks_somebody_who_looks_at_it(bench: Any) -> None:
+    """OpenRouter's list of models is everybody's, so that a wrong key would pass."""
+    provider: Any = bench.open(model="m-1")
+    bench.service.decides(
+        lambda asked: [response({"error": {"message": "No auth"}}, 401)] if "key" in asked.path else bench.lists(asked)
+    )
+
+    async def checked() -> str:
+        provider._looks = "/key"  # as of openrouter.ai
+        try:
+            return str(await provider.check())
+        finally:
+            await provider.close()
+
+    with pytest.raises(ModelFault) as raised:
+        asyncio.run(checked())
+    assert raised.value.reason is Reason.CREDENTIALS
+    assert [asked.path for asked in bench.service.asked] == ["/v1/key"]
+    key = {"from": "env", "key": "OPENAI_API_KEY"}
+    for host, looks in (("openrouter.ai", "/key"), ("notopenrouter.ai", ""), ("api.openai.com", "")):
+        assert bench.__class__(OPENAI, None, f"https://{host}").open(api_key=key)._looks == looks

@@ -188,3 +188,14 @@ def test_where_the_answer_takes_the_room_its_option_is_named(said: str, named: b
 def test_a_service_without_room_for_now_is_asked_again(status: int) -> None:
     """Groq's flex tier, and one that has given up."""
     assert fault(status, "capacity_exceeded").reason is Reason.UNAVAILABLE
+
+
+def test_v2_a_wait_that_stands_within_an_error_is_told() -> None:
+    """OpenRouter's, also of errors within a stream, which have no headers."""
+    limited = {"message": "Rate limit exceeded: free-models-per-min", "code": 429}
+    soon = {**limited, "metadata": {"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "37"}}}
+    assert of(429, {"error": soon}).retry_after == 37
+    assert in_stream("it", {"error": soon}, str).retry_after == 37
+    assert of_status("it", 429, {"retry-after": "5"}, json.dumps({"error": soon}).encode(), str).retry_after == 5
+    for odd in (None, 7, {"X-RateLimit-Reset": 7}, {"X-RateLimit-Reset": "soon"}, {7: "7"}):
+        assert in_stream("it", {"error": {**limited, "metadata": {"headers": odd}}}, str).retry_after is None
