@@ -273,6 +273,7 @@ class _Stream:
         self._usage = counts_in(data, choice) or self._usage
         if choice is None:
             self._others_came = self._others_came or bool(choices)
+            self.ended = self.ended or bool(self._finish and self._usage and not choices)  # which is told last
             return ""
         self._first_came = True
         self._provider.must_be_whole(choice, self._id or None)

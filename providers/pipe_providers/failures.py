@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 _MESSAGES: Final = ("message", "Message", "detail", "msg", "status_msg")
 _CODES: Final = ("code", "type", "status", "error_code", "error_type", "status_code")
+_EVENT: Final = re.compile(rb"\s*(?:(?:event|id|retry)?:[^\r\n]*[\r\n]+)*data:([^\r\n]*)")
+"""The first of a stream of events."""
 _DEEPEST: Final = 4
 """Errors in one another: of a server behind a gateway behind a gateway."""
 
@@ -23,7 +26,9 @@ class Said(NamedTuple):
 
 
 def said(body: bytes) -> Said:
-    """What the body of an error says: as JSON, or as text."""
+    """What the body of an error says: as JSON, be it that of an event, or as text."""
+    if event := _EVENT.match(body):
+        body = event[1]
     try:
         data: Any = json.loads(body)
     except (ValueError, RecursionError):

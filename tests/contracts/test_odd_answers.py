@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from typing import Any
 
 import pytest
-from model_servers import OPENAI, Service, chunked, response
+from model_servers import CUT, OPENAI, Service, chunked, response
 
-from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ModelResponse, Reason, ToolCall
+from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ModelResponse, Reason, ToolCall, Usage
 from pipe_runner.registry import ProviderTypes
 
 REQUEST = ModelRequest(model="m", messages=(Message("user", "Say hello."),))
@@ -85,7 +86,35 @@ def test_a_message_that_repeats_what_came_in_deltas_adds_nothing(bench: Any) -> 
     assert streamed(bench, *parts, part({}, "stop", message={"content": "Hello"})).text == "Hello"
 
 
+@pytest.mark.parametrize("end", [CUT, 30.0])
+def test_an_answer_that_is_whole_needs_no_end_of_its_connection(end: Any, bench: Any) -> None:
+    """What was used is told last."""
+    parts = [one for one in OPENAI.parts() if one != DONE]
+    bench.service.answers([*chunked(parts, OPENAI.streams, end=False), end])
+    began = time.monotonic()
+    answer = bench.ask(REQUEST, streamed=True)
+    assert time.monotonic() - began < 10
+    assert (answer.text, answer.finish, answer.usage.output) == ("Hello wörld", Finish.STOP, 5)
+
+
+def test_counts_before_the_end_are_no_end(bench: Any) -> None:
+    counts = b'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 0}}\n\n'
+    answer = streamed(bench, counts, part({"content": "Hello"}), part({}, "stop"))
+    assert (answer.text, answer.usage) == ("Hello", Usage(9, 0))
+
+
 # ---------------------------------------------------------------- errors in the place of an answer
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("before", ["", "event: error\n", ": beat\n\n", "id: 7\r\n"])
+def test_an_error_that_comes_as_an_event_is_read(before: str, streamed: bool, bench: Any) -> None:
+    error = {"error": {"message": "too many words", "code": "context_length_exceeded"}}
+    body = f"{before}data: {json.dumps(error)}\n\ndata: [DONE]\n\n"
+    bench.service.answers(response(body, 400, {"Content-Type": OPENAI.streams}))
+    fault = bench.fault(REQUEST, streamed=streamed)
+    assert fault.reason is Reason.TOO_LONG
+    assert "answered 400: too many words;" in fault.message
 
 
 @pytest.mark.parametrize("streamed", [False, True])
