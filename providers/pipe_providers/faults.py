@@ -35,7 +35,11 @@ _KEY: Final = re.compile(
     re.I,
 )
 _CLOCK: Final = re.compile(r"signature (?:expired|not yet current)", re.I)
-_QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
+_QUOTA: Final = re.compile(
+    r"insufficient_quota|billing|exceeded your current quota|credit balance|insufficient balance|account is in good"
+    r"|budget.{0,5}exceeded|budget has been exceeded|arrearage",
+    re.I,
+)
 _NO_MODEL: Final = re.compile(
     r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
     r"on-demand throughput",
@@ -160,6 +164,7 @@ def _reason(status: int, told: Said) -> Reason:
     for pattern, reason in (
         (_ITS_OWN, Reason.INVALID_OUTPUT),
         (_FILTER, Reason.REFUSED),
+        (_QUOTA, Reason.CREDENTIALS),
         (_TOO_LONG, Reason.TOO_LONG),
         (_NO_MODEL, Reason.NOT_FOUND),
         (_KEY, Reason.CREDENTIALS),
@@ -168,8 +173,6 @@ def _reason(status: int, told: Said) -> Reason:
             return reason
     if status:
         return Reason.REFUSED
-    if _QUOTA.search(words):
-        return Reason.CREDENTIALS
     return Reason.RATE_LIMITED if _RATE.search(words) else Reason.UNAVAILABLE
 
 
@@ -183,10 +186,11 @@ def _advice(
     option: str,
     room: str,
 ) -> str:
+    words = told.message[:4000]
     match reason:
-        case Reason.CREDENTIALS if status == 429 or status == 402:
+        case Reason.CREDENTIALS if status in (402, 429) or (status == 400 and _QUOTA.search(f"{told.code} {words}")):
             return "; the account has nothing left to spend"
-        case Reason.CREDENTIALS if _CLOCK.search(told.message[:4000]):
+        case Reason.CREDENTIALS if _CLOCK.search(words):
             return "; the clock of this machine is wrong: set it"
         case Reason.CREDENTIALS:
             return "; the key is wrong, expired or not allowed to do this"
@@ -198,12 +202,12 @@ def _advice(
             asked = f" {excerpt(model, hide)!r}" if model else ""
             return f"; there is no such model{asked} there, or the address is not the service's"
         case Reason.TOO_LONG:
-            how = "shorten it, lower `max_tokens`" if _ANSWER_S_ROOM.search(told.message[:4000]) else "shorten it"
+            how = "shorten it, lower `max_tokens`" if _ANSWER_S_ROOM.search(words) else "shorten it"
             return f"; the request is longer than the model takes: {how}, or {room or 'ask one with a larger context'}"
         case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):
             return "; its content filter declined"
         case Reason.REFUSED:
-            return _setting(told.message[:4000])
+            return _setting(words)
         case _:
             return ""
 

@@ -199,3 +199,20 @@ def test_v2_a_wait_that_stands_within_an_error_is_told() -> None:
     assert of_status("it", 429, {"retry-after": "5"}, json.dumps({"error": soon}).encode(), str).retry_after == 5
     for odd in (None, 7, {"X-RateLimit-Reset": 7}, {"X-RateLimit-Reset": "soon"}, {7: "7"}):
         assert in_stream("it", {"error": {**limited, "metadata": {"headers": odd}}}, str).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (400, "Your credit balance is too low to access the Anthropic API.", "invalid_request_error"),
+        (400, "Budget has been exceeded! Current cost: 2.1, Max budget: 2.0", "budget_exceeded"),
+        (400, "Access denied, please make sure your account is in good standing.", "Arrearage"),
+        (429, "Insufficient balance or no resource package. Please recharge.", "1113"),
+        (402, "Insufficient Balance", None),
+    ],
+)
+def test_an_account_with_nothing_left_is_no_matter_of_the_question(status: int, said: str, code: Any) -> None:
+    """Anthropic, LiteLLM, DashScope, Z.ai, DeepSeek."""
+    found = fault(status, said, code)
+    assert found.reason is Reason.CREDENTIALS
+    assert found.message.endswith("; the account has nothing left to spend")
