@@ -41,8 +41,8 @@ _QUOTA: Final = re.compile(
     re.I,
 )
 _NO_MODEL: Final = re.compile(
-    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
-    r"on-demand throughput",
+    r"model_not_(?:found|supported)|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
+    r"not a valid model|unknown.model|model not exist|on-demand throughput",
     re.I | re.S,
 )
 _ITS_OWN: Final = re.compile(r"tool_use_failed|json_validate_failed", re.I)

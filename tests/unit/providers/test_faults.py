@@ -216,3 +216,20 @@ def test_an_account_with_nothing_left_is_no_matter_of_the_question(status: int, 
     found = fault(status, said, code)
     assert found.reason is Reason.CREDENTIALS
     assert found.message.endswith("; the account has nothing left to spend")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("foo/bar is not a valid model ID", 400),
+        ("Model Not Exist", "invalid_request_error"),
+        ("Unknown Model, please check the model code.", "1211"),
+        ("Unknown model: foo", "unknown_model"),
+        ("The requested model 'foo' is not supported by any provider you have enabled.", "model_not_supported"),
+        ("Invalid model: foo", "1500"),
+        ("The provided model identifier is invalid.", None),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_as_that_whatever_the_status(said: str, code: Any) -> None:
+    """OpenRouter, DeepSeek, Z.ai, GitHub, Hugging Face, Mistral, Bedrock."""
+    assert fault(400, said, code).reason is Reason.NOT_FOUND
