@@ -21,6 +21,8 @@ class Read(NamedTuple):
     request_id: str | None = None
     thought: Json = None
     """What the service wants back with the answers of the tools."""
+    cost: float | None = None
+    """US dollars, where the service says them."""
 
 
 def declined(where: str, answer: ModelResponse) -> ModelResponse:

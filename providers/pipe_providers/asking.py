@@ -269,7 +269,9 @@ class HttpProvider(ABC):
         self, request: ModelRequest, answer: Answer, read: Read, began: float, first: float | None = None
     ) -> ModelResponse:
         usage, settings = read.usage, self._settings
-        cost = None if usage is None else settings.cost_of(request.model, usage)
+        cost = read.cost
+        if cost is None and usage is not None:
+            cost = settings.cost_of(request.model, usage)
         said = _request_id(answer) or read.request_id
         thought = Thought(settings.name, request.model, read.thought) if read.thought and read.tool_calls else None
         return ModelResponse(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pipe_providers.answers import Read, called
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
-from pipe_providers.chat_counts import counts_in, usage_of
+from pipe_providers.chat_counts import charged, counts_in, usage_of
 from pipe_providers.chat_words import told_messages
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
@@ -63,6 +63,7 @@ _NEW_KEY = (
 _DEPLOYMENT = re.compile(r"https://[^/]+\.(?:openai|cognitiveservices)\.azure\.[a-z]+(?::\d+)?/openai/deployments/")
 """The older addresses of Azure, with an `api-version`."""
 _ROUTER = ".openrouter.ai"
+"""Its list of models is everybody's, so that it says nothing of a key; and it says what an answer cost."""
 _MISTRAL = ".mistral.ai"
 """Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
 _MISTRAL_IDS, _OPENAI_IDS = ids_of("[A-Za-z0-9]{9}", 9), ids_of("(?s:.{1,40})", 40)
@@ -93,8 +94,7 @@ class OpenAiProvider(HttpProvider):
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         host = f".{urlsplit(url).hostname}"
         new, self._mistral = host.endswith(_NEW_KEY), host.endswith(_MISTRAL)
-        self._looks = "/key" if host.endswith(_ROUTER) else ""
-        """Whom to ask about a key, where the list of models is everybody's."""
+        self._router = host.endswith(_ROUTER)
         self._ids = _MISTRAL_IDS if self._mistral else _OPENAI_IDS if new else str
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
         self._schemas = said.get("output_schema") or "json_schema"
@@ -186,7 +186,7 @@ class OpenAiProvider(HttpProvider):
             why = Finish.TOOL_CALLS
         if request.output_schema is not None:
             text = wanted(request.output_schema).unwrapped(text)
-        return Read(text, why, calls, used)
+        return Read(text, why, calls, used, cost=charged(usage) if self._router else None)
 
     def must_be_whole(self, choice: Mapping[str, Any], request_id: str | None = None) -> None:
         """Raises ModelFault where the service says that it could not end this answer."""
@@ -196,8 +196,8 @@ class OpenAiProvider(HttpProvider):
             raise in_stream(self._wire.where, told, self._wire.hide, request_id=request_id, begun=True)
 
     async def check(self) -> str:
-        if self._looks:
-            await self.check_key(self._looks)
+        if self._router:
+            await self.check_key("/key")
         return await self.check_listed_or_asked("/models", "data", "id")
 
 

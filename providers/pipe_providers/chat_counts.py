@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Any
 
 from pipe_providers.answers import count, counted
@@ -44,3 +45,21 @@ def counts_in(data: Mapping[str, Any], choice: Mapping[str, Any] | None = None) 
     """The usage in an answer, or in a part of one: Moonshot says it in the last choice, Groq in a field of its own."""
     own = data.get("x_groq")
     return data.get("usage") or (choice or {}).get("usage") or (own.get("usage") if isinstance(own, dict) else None)
+
+
+def charged(data: Any) -> float | None:
+    """US dollars that a router says it asks, with those of a service that is paid with a key of one's own; None where
+    it doesn't say all."""
+    if not isinstance(data, dict):
+        return None
+    own, details = data.get("cost"), data.get("cost_details")
+    behind = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    if data.get("is_byok") is False or (behind is None and not data.get("is_byok")):
+        behind = 0
+    if not (_is_amount(own) and _is_amount(behind)):
+        return None
+    return float(own + behind)
+
+
+def _is_amount(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < inf

@@ -200,7 +200,7 @@ def test_a_check_of_a_key_asks_somebody_who_looks_at_it(bench: Any) -> None:
     )
 
     async def checked() -> str:
-        provider._looks = "/key"  # as of openrouter.ai
+        provider._router = True  # as of openrouter.ai
         try:
             return str(await provider.check())
         finally:
@@ -211,5 +211,5 @@ def test_a_check_of_a_key_asks_somebody_who_looks_at_it(bench: Any) -> None:
     assert raised.value.reason is Reason.CREDENTIALS
     assert [asked.path for asked in bench.service.asked] == ["/v1/key"]
     key = {"from": "env", "key": "OPENAI_API_KEY"}
-    for host, looks in (("openrouter.ai", "/key"), ("notopenrouter.ai", ""), ("api.openai.com", "")):
-        assert bench.__class__(OPENAI, None, f"https://{host}").open(api_key=key)._looks == looks
+    for host, router in (("openrouter.ai", True), ("notopenrouter.ai", False), ("api.openai.com", False)):
+        assert bench.__class__(OPENAI, None, f"https://{host}").open(api_key=key)._router is router

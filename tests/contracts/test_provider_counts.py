@@ -11,11 +11,12 @@ import pytest
 from model_servers import DIALECTS, Said, Service, chunked, response
 
 from pipe_providers.chat_counts import usage_of
-from pipe_runner.models import Usage
+from pipe_runner.models import Message, ModelRequest, Usage
 from pipe_runner.registry import ProviderTypes
 from pipe_runner.spending.listed import listed
 from pipe_runner.testing import run_pipeline
 
+REQUEST = ModelRequest("m", (Message("user", "Say hello."),))
 READ = {"openai": "prompt_tokens", "ollama": "prompt_eval_count", "bedrock": "inputTokens"}
 WROTE = {"openai": "completion_tokens", "ollama": "eval_count", "bedrock": "outputTokens"}
 ODD: tuple[Any, ...] = ("many", "12", -1, 1.5, True, [12], {"n": 12})
