@@ -52,8 +52,9 @@ def charged(data: Any) -> float | None:
     it doesn't say all."""
     if not isinstance(data, dict):
         return None
-    own, details = data.get("cost"), data.get("cost_details")
-    behind = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    details = data.get("cost_details")
+    own: Any = data.get("cost")
+    behind: Any = details.get("upstream_inference_cost") if isinstance(details, dict) else None
     if data.get("is_byok") is False or (behind is None and not data.get("is_byok")):
         behind = 0
     if not (_is_amount(own) and _is_amount(behind)):
