@@ -202,7 +202,8 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
                 calls.append(called(use["toolUseId"], use["name"], use["input"]))
                 blocks.call(index)
     stop, usage = answer.get("stopReason"), answer.get("usage")
-    return _read(where, request, "".join(text), given, calls, stop, usage, blocks)
+    read = _read(where, request, "".join(text), given, calls, stop, usage, blocks)
+    return read._replace(model=_chosen(answer.get("trace")))
 
 
 def _read(
@@ -231,6 +232,13 @@ def _read(
     if request.output_schema is not None:
         text = wanted(request.output_schema).unwrapped(text)
     return Read(text, finish, tuple(calls), used, thought=blocks.said())
+
+
+def _chosen(trace: Any) -> str:
+    """The model that a prompt router has asked."""
+    router = trace.get("promptRouter") if isinstance(trace, dict) else None
+    model = router.get("invokedModelId") if isinstance(router, dict) else None
+    return model[:300] if isinstance(model, str) else ""
 
 
 def _text(value: Any) -> str:
@@ -265,6 +273,7 @@ class Streamed:
         self._stop: Any = None
         self._usage: Any = None
         self._told = False
+        self._model = ""
 
     @property
     def whole(self) -> bool:
@@ -295,7 +304,8 @@ class Streamed:
             if self._tool is not None and self._given is None and not self._calls:
                 return "".join(self._text)  # it said the answer instead of giving it by the tool
         elif "metadata" in event:
-            self._usage, self._told = event["metadata"].get("usage"), True
+            last = event["metadata"]
+            self._usage, self._model, self._told = last.get("usage"), _chosen(last.get("trace")), True
         return ""
 
     def _delta(self, delta: Mapping[str, Any], index: int) -> str:
@@ -328,4 +338,5 @@ class Streamed:
         calls = [called(id, name, "".join(parts)) for id, name, parts in self._calls.values()]
         given = None if self._given is None else "".join(self._given)
         text = "".join(self._text)
-        return _read(self._where, self._request, text, given, calls, self._stop, self._usage, self._blocks)
+        read = _read(self._where, self._request, text, given, calls, self._stop, self._usage, self._blocks)
+        return read._replace(model=self._model)

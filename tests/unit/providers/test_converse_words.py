@@ -71,3 +71,15 @@ def test_a_tool_may_be_offered_to_a_model_that_can_not_be_forced_to_call_one() -
     words = asked(request, {"output_schema": "auto"}, stream=False)
     assert words["toolConfig"]["toolChoice"] == {"auto": {}}
     assert words["toolConfig"]["tools"][0]["toolSpec"]["name"] == "answer"
+
+
+@pytest.mark.parametrize("trace", [{"promptRouter": {"invokedModelId": "arn:x/eu.amazon.nova-lite-v1:0"}}, {}, None, 7])
+def test_the_model_that_a_prompt_router_chose_is_the_one_that_answered(trace: Any) -> None:
+    """Its price is known, where that of the router isn't."""
+    chosen = "arn:x/eu.amazon.nova-lite-v1:0" if isinstance(trace, dict) and trace else ""
+    answer = {"output": {"message": {"content": [{"text": "so"}]}}, "stopReason": "end_turn", "trace": trace}
+    assert whole("bedrock", REQUEST, {}, answer).model == chosen
+    streamed = Streamed("bedrock", REQUEST, {}, 1000)
+    streamed.take({"messageStop": {"stopReason": "end_turn"}})
+    streamed.take({"metadata": {"usage": {"inputTokens": 1, "outputTokens": 2}, "trace": trace}})
+    assert streamed.read().model == chosen
