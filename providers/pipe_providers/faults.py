@@ -24,6 +24,8 @@ _TOO_LONG: Final = re.compile(
     r"|`inputs` tokens \+ `max_new_tokens`",
     re.I,
 )
+_NO_MINUTE: Final = re.compile(r"request too large for .{0,300}tokens per min", re.I | re.S)
+"""Of a request that is larger than what the account may ask for in a minute: no wait makes it smaller."""
 _ANSWER_S_ROOM: Final = re.compile(
     r"max_(?:completion_|new_)?tokens.{0,40}(?:too large|exceed|must be)|in the completion|output tokens", re.I | re.S
 )
@@ -150,6 +152,8 @@ def _reason(status: int, told: Said) -> Reason:
         return Reason.RATE_LIMITED
     if status == 429 and "modelnotready" in code:
         return Reason.UNAVAILABLE
+    if status in (413, 429) and _NO_MINUTE.search(words):
+        return Reason.TOO_LONG
     if status == 429:
         used_up = _QUOTA.search(words) and ("insufficient_quota" in code or retry_after({}, told.message) is None)
         return Reason.CREDENTIALS if used_up else Reason.RATE_LIMITED
@@ -201,6 +205,8 @@ def _advice(
         case Reason.NOT_FOUND:
             asked = f" {excerpt(model, hide)!r}" if model else ""
             return f"; there is no such model{asked} there, or the address is not the service's"
+        case Reason.TOO_LONG if _NO_MINUTE.search(words):
+            return "; it is more than the account may ask for in a minute: shorten it, or lower `max_tokens`"
         case Reason.TOO_LONG:
             how = "shorten it, lower `max_tokens`" if _ANSWER_S_ROOM.search(words) else "shorten it"
             return f"; the request is longer than the model takes: {how}, or {room or 'ask one with a larger context'}"

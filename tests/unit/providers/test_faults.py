@@ -233,3 +233,31 @@ def test_an_account_with_nothing_left_is_no_matter_of_the_question(status: int, 
 def test_a_model_that_is_not_there_is_told_as_that_whatever_the_status(said: str, code: Any) -> None:
     """OpenRouter, DeepSeek, Z.ai, GitHub, Hugging Face, Mistral, Bedrock."""
     assert fault(400, said, code).reason is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (
+            429,
+            "Request too large for gpt-4 in organization org-1 on tokens per min (TPM): Limit 10000, Requested 12000. "
+            "The input or output tokens must be reduced in order to run successfully.",
+        ),
+        (413, "Request too large for model `kimi-k2` on tokens per minute (TPM): Limit 10000, Requested 15088"),
+    ],
+)
+def test_a_request_that_no_minute_has_room_for_is_not_waited_for(status: int, said: str) -> None:
+    """OpenAI, Groq: what an answer may take counts, too."""
+    found = fault(status, said, "rate_limit_exceeded")
+    assert (found.reason, found.retry_after) == (Reason.TOO_LONG, None)
+    assert "more than the account may ask for in a minute" in found.message
+    assert "lower `max_tokens`" in found.message
+    assert (
+        fault(
+            429,
+            "Rate limit reached on tokens per min (TPM): Limit 10000, Used 9000, Requested 2000. Please try "
+            "again in 6s.",
+            "rate_limit_exceeded",
+        ).reason
+        is Reason.RATE_LIMITED
+    )
