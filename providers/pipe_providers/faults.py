@@ -129,14 +129,17 @@ def of_status(
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
 
 
-def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = None, begun: bool = False) -> ModelFault:
+def in_stream(
+    where: str, data: Any, hide: Hide, *, request_id: str | None = None, begun: bool = False, room: str = ""
+) -> ModelFault:
     """The fault of an error that the service tells in its answer. `begun`: after something of it had come, which is
-    paid for; else the status that the error names is as good as that of an answer."""
+    paid for; else the status that the error names is as good as that of an answer. `room`: as in `of_status`."""
     told = said_in(data)
     status = next((int(word) for word in told.code.split() if re.fullmatch(r"[45]\d\d", word)), 0)
     reason = _reason(status, told)
     words = excerpt(told.message or told.code, hide)
-    message = f"{where} broke its answer off with an error: {words or 'without a word of why'}"
+    advice = _advice(reason, status, told, {}, hide, "", "", room)
+    message = f"{where} broke its answer off with an error: {words or 'without a word of why'}{advice}"
     wait = retry_after(told.headers, told.message) if reason is Reason.RATE_LIMITED else None
     short = _short(request_id, hide)
     if begun:

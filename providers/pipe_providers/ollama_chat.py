@@ -68,7 +68,7 @@ class OllamaProvider(HttpProvider):
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         if data.get("error"):
-            raise in_stream(self._wire.where, data, self._wire.hide)
+            raise in_stream(self._wire.where, data, self._wire.hide, room=_ROOM)
         stream = _Stream(self)
         text = "".join(stream.part(data))
         return stream.read()._replace(text=text)
@@ -116,7 +116,7 @@ class _Stream:
         except (ValueError, RecursionError):
             pass
         if isinstance(data, dict) and data.get("error"):
-            raise in_stream(self._wire.where, data, self._wire.hide, begun=self._begun)
+            raise in_stream(self._wire.where, data, self._wire.hide, begun=self._begun, room=_ROOM)
         try:
             if isinstance(data, dict):
                 self._begun = True

@@ -145,6 +145,24 @@ def test_an_error_that_is_a_part_of_its_own_is_told(said: dict[str, Any], bench:
     assert "oh" in bench.fault(REQUEST).message
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ({"message": "maximum context length is 8192. You requested 4096 output tokens", "code": 400}, "`max_tokens`"),
+        ({"message": "response_format is not supported", "code": 400}, "`output_schema` of the provider"),
+        ({"message": "Invalid API key", "code": 401}, "the key is wrong"),
+        ({"message": "upstream is gone", "code": 502}, ""),
+    ],
+)
+def test_an_error_within_a_stream_is_told_with_what_mends_it(said: dict[str, Any], advice: str, bench: Any) -> None:
+    """SGLang and LM Studio say so what others say by a status."""
+    error = b"data: " + json.dumps({"error": said}).encode() + b"\n\n"
+    bench.service.answers(chunked([error, DONE], OPENAI.streams))
+    message = bench.fault(REQUEST, streamed=True).message
+    assert advice in message
+    assert advice or message.endswith(f": {said['message']}")
+
+
 # ---------------------------------------------------------------- ids of calls
 
 
