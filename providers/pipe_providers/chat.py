@@ -338,7 +338,7 @@ def _failed(data: Mapping[str, Any]) -> bool:
         return False
     base = data.get("base_resp")  # MiniMax
     coded = isinstance(base, dict) and base.get("status_code") not in (0, None)
-    return bool(data.get("error")) or data.get("object") == "error" or "error_code" in data or coded
+    return bool(data.get("error") or data.get("error_code")) or data.get("object") == "error" or coded
 
 
 def _is_another(parts: list[str], arguments: str) -> bool:

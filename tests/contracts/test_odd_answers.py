@@ -97,6 +97,13 @@ def test_an_answer_that_is_whole_needs_no_end_of_its_connection(end: Any, bench:
     assert (answer.text, answer.finish, answer.usage.output) == ("Hello wörld", Finish.STOP, 5)
 
 
+def test_an_error_that_is_none_is_none(bench: Any) -> None:
+    counts = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}, "error": None, "error_code": 0}
+    last = b"data: " + json.dumps({**counts, "base_resp": {"status_code": 0, "status_msg": ""}}).encode() + b"\n\n"
+    answer = streamed(bench, part({"content": "Hello"}), part({}, "stop"), last)
+    assert (answer.text, answer.usage) == ("Hello", Usage(9, 2))
+
+
 def test_counts_before_the_end_are_no_end(bench: Any) -> None:
     counts = b'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 0}}\n\n'
     answer = streamed(bench, counts, part({"content": "Hello"}), part({}, "stop"))
