@@ -34,10 +34,11 @@ class BedrockType:
     ) -> ProviderSettings:
         given = Given(name, options, environ)
         profile = given.take("profile", "AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in boto3's order
-        region = given.take("region", "AWS_REGION", "AWS_DEFAULT_REGION")
+        if region := (given.take("region", "AWS_REGION", "AWS_DEFAULT_REGION") or "").strip():
+            given.put("region", region, given.sources["region"])
         path = given.take("config_file", "AWS_CONFIG_FILE", default=_home(environ, "config"))
         keys = given.take("credentials_file", "AWS_SHARED_CREDENTIALS_FILE", default=_home(environ, "credentials"))
-        if region is None:
+        if not region:
             found = _region_of(path, keys, profile)
             if found is not None:
                 given.put("region", found, path if _is_file(path) else keys)

@@ -235,3 +235,10 @@ def test_an_address_of_ollama_s_ends_before_the_path_of_an_interface(path: str) 
     for other in ("http://localhost:1/behind/proxy", "https://gateway.example/api", "http://localhost:1/xv1"):
         assert ollama({"base_url": other}).missing is None
     assert "https://ollama.com" in str(ollama({"base_url": "https://ollama.com/api"}).missing)
+
+
+@pytest.mark.parametrize("region", ["eu-central-1\n", " eu-central-1 "])
+def test_white_space_around_a_region_is_none_of_it(region: str) -> None:
+    found = bedrock(AWS_REGION=region)
+    assert (found.options["region"], found.sources["region"]) == ("eu-central-1", "AWS_REGION")
+    assert "there is no region" in str(bedrock(AWS_REGION=" ").missing)
