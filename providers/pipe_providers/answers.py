@@ -78,6 +78,8 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
 
     try:
         data = json.loads(arguments, object_pairs_hook=once) if isinstance(arguments, str) else arguments
+        if isinstance(arguments, str) and isinstance(data, str) and data.lstrip().startswith("{"):
+            data = json.loads(data, object_pairs_hook=once)  # put into JSON twice, as vLLM does with some models
         text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
     except (ValueError, TypeError, RecursionError) as error:
         return ToolCall(id, name, {}, _too_long(error) or "the arguments are no JSON")
