@@ -190,10 +190,10 @@ class HttpProvider(ABC):
             raise (fault if told else listed) from None
 
     async def check_a_word(self, where: str) -> str:
-        """Ask the provider's own model one word, and say how many tokens that took."""
+        """Ask the provider's own model one word, as nodes do, and say how many tokens that took."""
         model = self._settings.model
         request = ModelRequest(model, (Message("user", "Say yes."),), max_tokens=_ROOM, timeout=_CHECK)
-        answer = await self.generate_with_metadata(request)
+        answer = await self.generate_with_metadata(request, lambda _: None)
         tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
         return f"{where} answers: {model} was asked a word, for {tokens} tokens"
 
