@@ -67,6 +67,8 @@ _ROUTER = ".openrouter.ai"
 _MISTRAL = ".mistral.ai"
 """Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
 _MISTRAL_IDS, _OPENAI_IDS = ids_of("[A-Za-z0-9]{9}", 9), ids_of("(?s:.{1,40})", 40)
+_UNSHAPED = ".api.anthropic.com"
+"""Its chat completions pass over `response_format`, so that a schema there would reach no model."""
 _OPTIONAL = ("stream_options", "tool_choice")
 """Fields that a null in `extra_body` takes out: some servers refuse them."""
 
@@ -97,7 +99,7 @@ class OpenAiProvider(HttpProvider):
         self._router = host.endswith(_ROUTER)
         self._ids = _MISTRAL_IDS if self._mistral else _OPENAI_IDS if new else str
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
-        self._schemas = said.get("output_schema") or "json_schema"
+        self._schemas = said.get("output_schema") or ("prompt" if host.endswith(_UNSHAPED) else "json_schema")
         self._extra = said.get("extra_body") or {}
         self._returns = said.get("return_reasoning") is not False
 

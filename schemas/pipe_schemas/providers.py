@@ -128,10 +128,10 @@ class OpenAiOptions(Closed):
         description="How the service calls the bound of an answer: `max_completion_tokens` at OpenAI and Azure, "
         "else `max_tokens`.",
     )
-    output_schema: Literal["json_schema", "json_object", "prompt"] = Field(
-        default="json_schema",
-        description="How the service is told of an output schema: what older servers don't know is put into the "
-        "prompt.",
+    output_schema: Literal["json_schema", "json_object", "prompt"] | None = Field(
+        default=None,
+        description="How the service is told of an output schema: `prompt` at Anthropic, else `json_schema`. What "
+        "older servers don't know is put into the prompt.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of every request: `{reasoning_effort: low}`."

@@ -195,6 +195,26 @@ def test_ids_that_another_service_gave_fit(host: str, takes: str, id: str, provi
     assert (told == id) == bool(re.fullmatch(takes, id)), "its own ids come back as they were"
 
 
+@pytest.mark.parametrize(
+    ("host", "said", "prompted"),
+    [
+        ("api.anthropic.com", {}, True),
+        ("api.anthropic.com", {"output_schema": "json_schema"}, False),
+        ("api.openai.com", {}, False),
+        ("api.anthropic.com.example.org", {}, False),
+    ],
+)
+def test_a_schema_reaches_the_model_where_the_field_for_it_is_ignored(
+    host: str, said: dict[str, Any], prompted: bool, provider_bench: Any
+) -> None:
+    key = {"from": "env", "key": "OPENAI_API_KEY"}
+    provider = provider_bench(OPENAI, None, f"https://{host}/v1").open(api_key=key, **said)
+    schema = {"type": "object", "properties": {"colour": {"type": "string"}}}
+    body = provider.asked(REQUEST._replace(output_schema=schema), stream=False).body
+    assert ("response_format" in body) is not prompted
+    assert ("colour" in json.dumps(body["messages"])) is prompted
+
+
 # ---------------------------------------------------------------- keys
 
 
