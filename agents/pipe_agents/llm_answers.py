@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.llm_validating import Misfit, excerpt, misfits
 from pipe_runner.errors import no_json
 from pipe_runner.types import Json, JsonObject
+from pipe_schemas.standing import standing
 from pipe_schemas.values import NotJson, copied
 
 NOOP_TYPE: Final[dict[str, Any]] = {
@@ -26,8 +27,6 @@ NOOP_VALUE: Final = (
 )
 _NO_LIMIT: Final = 2**62
 """Of bytes: how large an answer may be is seen to before."""
-_FENCE: Final = "```"
-_THOUGHT: Final = "</think>"
 
 
 class Wanted(NamedTuple):
@@ -103,11 +102,8 @@ def _reason(value: Json) -> bool:
 
 def _parsed(text: str, mask: Callable[[str], str]) -> Json:
     """The JSON value of an answer, which may stand in a fence, or behind what was thought; raises Misfit."""
-    stripped = text.strip().removeprefix("\ufeff")
     first: Misfit | None = None
-    said = stripped.rpartition(_THOUGHT)[2].strip()  # some servers leave in the text what the model thought before
-    around = (one for one in _fenced(stripped) if _THOUGHT in one)  # a value that quotes it; the others are thoughts
-    for candidate in dict.fromkeys([stripped, said, *_fenced(said), *around]):
+    for candidate in dict.fromkeys(standing(text)):
         try:
             return _loaded(candidate, mask)
         except ValueError as error:
@@ -116,15 +112,6 @@ def _parsed(text: str, mask: Callable[[str], str]) -> Json:
             first = first or Misfit(["it is nested too deeply"])
     assert first is not None
     raise first
-
-
-def _fenced(text: str) -> Iterator[str]:
-    """What stands in the one fence that there is, without the line that opens it."""
-    if text.count(_FENCE) == 2 or (text.startswith(_FENCE) and text.endswith(_FENCE)):
-        inner = text[text.index(_FENCE) + len(_FENCE) : text.rindex(_FENCE)]
-        language, newline, rest = inner.partition("\n")
-        if newline and len(language) < 40:
-            yield rest.strip()
 
 
 def _why(error: ValueError) -> str:

@@ -21,6 +21,8 @@ class Read(NamedTuple):
     request_id: str | None = None
     thought: Json = None
     """What the service wants back with the answers of the tools."""
+    cost: float | None = None
+    """US dollars, where the service says them."""
 
 
 def declined(where: str, answer: ModelResponse) -> ModelResponse:
@@ -49,12 +51,13 @@ def counted(
     cached: int | None = 0,
     cache_written: int | None = 0,
     reasoning: int | None = 0,
+    audio: int = 0,
 ) -> Usage | None:
     """The usage, if the service counted. A part that is unknown is not zero: then all is unknown. No answer takes
     nothing, so two zeros say that it didn't count."""
     if read is None or wrote is None or cached is None or cache_written is None or reasoning is None:
         return None
-    return Usage(read, wrote, cached, cache_written, reasoning) if read or wrote else None
+    return Usage(read, wrote, cached, cache_written, reasoning, audio) if read or wrote else None
 
 
 def called(id: str, name: str, arguments: Any) -> ToolCall:
@@ -75,6 +78,8 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
 
     try:
         data = json.loads(arguments, object_pairs_hook=once) if isinstance(arguments, str) else arguments
+        if isinstance(arguments, str) and isinstance(data, str) and data.lstrip().startswith("{"):
+            data = json.loads(data, object_pairs_hook=once)  # put into JSON twice, as vLLM does with some models
         text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
     except (ValueError, TypeError, RecursionError) as error:
         return ToolCall(id, name, {}, _too_long(error) or "the arguments are no JSON")

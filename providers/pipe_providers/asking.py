@@ -168,6 +168,12 @@ class HttpProvider(ABC):
             raise ModelFault(Reason.NOT_FOUND, f"{told}, but none is called {wanted!r}; there is {there}")
         return f"{told}; {wanted} is among them" if wanted else told
 
+    async def check_key(self, path: str) -> None:
+        """Ask what the service knows of the key; raises ModelFault where it is wrong."""
+        answer = await self._wire.send(path, None, asyncio.get_running_loop().time() + min(self._timeout, _CHECK))
+        await answer.whole()
+        answer.close()
+
     async def check_listed_or_asked(self, path: str, many: str, name: str) -> str:
         """The same, and a model that isn't in the list is asked a word: some servers have no list, what Azure and
         gateways call their deployments and routes is in none, and some keys may ask models and not list them."""
@@ -184,10 +190,10 @@ class HttpProvider(ABC):
             raise (fault if told else listed) from None
 
     async def check_a_word(self, where: str) -> str:
-        """Ask the provider's own model one word, and say how many tokens that took."""
+        """Ask the provider's own model one word, as nodes do, and say how many tokens that took."""
         model = self._settings.model
         request = ModelRequest(model, (Message("user", "Say yes."),), max_tokens=_ROOM, timeout=_CHECK)
-        answer = await self.generate_with_metadata(request)
+        answer = await self.generate_with_metadata(request, lambda _: None)
         tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
         return f"{where} answers: {model} was asked a word, for {tokens} tokens"
 
@@ -263,7 +269,9 @@ class HttpProvider(ABC):
         self, request: ModelRequest, answer: Answer, read: Read, began: float, first: float | None = None
     ) -> ModelResponse:
         usage, settings = read.usage, self._settings
-        cost = None if usage is None else settings.cost_of(request.model, usage)
+        cost = read.cost
+        if cost is None and usage is not None:
+            cost = settings.cost_of(request.model, usage)
         said = _request_id(answer) or read.request_id
         thought = Thought(settings.name, request.model, read.thought) if read.thought and read.tool_calls else None
         return ModelResponse(

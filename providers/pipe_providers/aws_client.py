@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pipe_providers.aws_helpers import Helpers
     from pipe_providers.wire import Wire
 
+_KEYS: Final = (
+    *(("access_key", "AWS_ACCESS_KEY_ID"), ("secret_key", "AWS_SECRET_ACCESS_KEY")),
+    ("session_token", "AWS_SESSION_TOKEN"),
+)
 _FILES: Final = (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE"))
 
 
@@ -78,7 +82,7 @@ def client_of(said: Mapping[str, Any], helpers: Helpers | None = None) -> tuple[
 
     core = _session(said)
     keys: dict[str, Any] = {}
-    if said.get("access_key") and os.environ.get("AWS_ACCESS_KEY_ID") != said["access_key"]:
+    if said.get("access_key") and any((os.environ.get(name) or None) != said.get(key) for key, name in _KEYS):
         keys = {"aws_access_key_id": said["access_key"], "aws_secret_access_key": str(said.get("secret_key") or "")}
         keys["aws_session_token"] = said.get("session_token")
     elif not said.get("access_key") and said.get("profile"):

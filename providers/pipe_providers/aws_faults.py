@@ -28,7 +28,8 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
     no_keys = (
         *(aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.ProfileNotFound),
         *(aws.NoAuthTokenError, aws.SSOError, aws.TokenRetrievalError, aws.ConfigParseError, aws.ConfigNotFound),
-        *(aws.MetadataRetrievalError, aws.ClientError, RuntimeError),  # the last: new keys that have expired already
+        *(aws.MissingDependencyException, aws.MetadataRetrievalError, aws.ClientError),
+        *(getattr(aws, "LoginError", aws.SSOError), RuntimeError),  # the last: new keys that have expired already
     )
     if isinstance(error, ModelFault):
         error.__context__ = error.__cause__ = None
@@ -43,8 +44,7 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
         message += "; run it by hand to see why, since what it says may be a secret and isn't shown here"
         return ModelFault(Reason.CREDENTIALS, message, sent=False)
     if isinstance(error, no_keys):
-        message = f"{where}: no keys can be had: {why}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
-        return ModelFault(Reason.CREDENTIALS, message, sent=False)
+        return ModelFault(Reason.CREDENTIALS, f"{where}: no keys can be had: {why}; {_how(error)}", sent=False)
     if isinstance(error, aws.ParamValidationError | aws.UnknownParameterError):
         why = excerpt(str(error).replace("Parameter validation failed:", ""), hide)
         return ModelFault(Reason.REFUSED, f"{where}: the request has no form that Converse takes: {why}", sent=False)
@@ -54,6 +54,19 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
     if isinstance(error, aws.BotoCoreError | ValueError):
         return ModelFault(Reason.NOT_FOUND, f"{where} can't be asked: {why}", sent=False)
     raise error
+
+
+def _how(error: Exception) -> str:
+    """What gives keys, after this."""
+    from botocore import exceptions as aws
+
+    if isinstance(error, getattr(aws, "LoginError", ())):
+        return "log in with `aws login`"
+    if isinstance(error, aws.SSOError | aws.TokenRetrievalError | aws.NoAuthTokenError):
+        return "log in with `aws sso login`"
+    if isinstance(error, aws.ClientError):
+        return "mend the role of the profile, or the keys that may take it"
+    return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
 
 
 def late(where: str) -> ModelFault:

@@ -34,10 +34,11 @@ class BedrockType:
     ) -> ProviderSettings:
         given = Given(name, options, environ)
         profile = given.take("profile", "AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in boto3's order
-        region = given.take("region", "AWS_REGION", "AWS_DEFAULT_REGION")
+        if region := (given.take("region", "AWS_REGION", "AWS_DEFAULT_REGION") or "").strip():
+            given.put("region", region, given.sources["region"])
         path = given.take("config_file", "AWS_CONFIG_FILE", default=_home(environ, "config"))
         keys = given.take("credentials_file", "AWS_SHARED_CREDENTIALS_FILE", default=_home(environ, "credentials"))
-        if region is None:
+        if not region:
             found = _region_of(path, keys, profile)
             if found is not None:
                 given.put("region", found, path if _is_file(path) else keys)
@@ -47,7 +48,8 @@ class BedrockType:
         url = given.url("endpoint_url")
         given.secret("bearer_token", "AWS_BEARER_TOKEN_BEDROCK")  # AWS's tools take it first, whatever profile there is
         if options.get("profile") is None:
-            given.take("access_key", "AWS_ACCESS_KEY_ID")
+            if (key := given.take("access_key", "AWS_ACCESS_KEY_ID")) is not None:
+                given.put("access_key", key.strip(), given.sources["access_key"])
             given.secret("secret_key", "AWS_SECRET_ACCESS_KEY")
             given.secret("session_token", "AWS_SESSION_TOKEN")
         given.proxy_passwords()

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipe_providers import media
-from pipe_providers.answers import Read, called, count, counted
+from pipe_providers.answers import Read, called
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
+from pipe_providers.chat_counts import charged, counts_in, usage_of
+from pipe_providers.chat_words import told_messages
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
+from pipe_providers.ids import ids_of
 from pipe_providers.schemas import Wanted, instruct, is_strict, told, typed, wanted
-from pipe_providers.thoughts import Thoughts, put_back, whole_thought
+from pipe_providers.thoughts import Thoughts, whole_thought
 from pipe_runner.models import (
     Finish,
-    Media,
-    Message,
     ModelFault,
     ModelRequest,
     ProviderSettings,
     Reason,
     ToolCall,
-    Usage,
 )
 from pipe_schemas.durations import parse_duration
 
@@ -43,17 +43,32 @@ _FINISH = {
     ),
 }
 """In small letters, up to a colon."""
-_NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
+_NOT_ENDED = (
+    *("error", "abort", "aborted", "cancel", "canceled", "cancelled", "time_limit", "timeout"),
+    *("network_error", "insufficient_system_resource"),
+)
 """What is said of an answer that its service has cut."""
-_UNREADABLE = ("function_call_filter", "malformed_function_call")
+_UNREADABLE = (
+    *("function_call_filter", "malformed_function_call", "malformed_response"),
+    *("unexpected_tool_call", "too_many_tool_calls"),
+)
 """What is said of an answer that its service can't read."""
+_FULL = "model_context_window_exceeded"
+"""What Anthropic, Z.ai and their gateways say of an answer that ends where the model's context does."""
 _NEW_KEY = (
     *(".api.openai.com", ".openai.azure.com", ".openai.azure.us", ".openai.azure.cn"),
     *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
 )
 """Ends of hosts whose newer models know `max_completion_tokens` only."""
+_DEPLOYMENT = re.compile(r"https://[^/]+\.(?:openai|cognitiveservices)\.azure\.[a-z]+(?::\d+)?/openai/deployments/")
+"""The older addresses of Azure, with an `api-version`."""
+_ROUTER = ".openrouter.ai"
+"""Its list of models is everybody's, so that it says nothing of a key; and it says what an answer cost."""
 _MISTRAL = ".mistral.ai"
 """Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
+_MISTRAL_IDS, _OPENAI_IDS = ids_of("[A-Za-z0-9]{9}", 9), ids_of("(?s:.{1,40})", 40)
+_UNSHAPED = ".api.anthropic.com"
+"""Its chat completions pass over `response_format`, so that a schema there would reach no model."""
 _OPTIONAL = ("stream_options", "tool_choice")
 """Fields that a null in `extra_body` takes out: some servers refuse them."""
 
@@ -67,8 +82,9 @@ class OpenAiProvider(HttpProvider):
         said = settings.options
         url = said["base_url"]
         headers = dict(said.get("headers") or {})
-        if said.get("api_key"):
-            headers.setdefault("Authorization", f"Bearer {said['api_key']}")
+        if key := said.get("api_key"):
+            own = _DEPLOYMENT.match(url) and "." not in key  # there a bearer is a token of Entra ID, which has dots
+            headers.setdefault(*(("api-key", key) if own else ("Authorization", f"Bearer {key}")))
         if said.get("organization"):
             headers["OpenAI-Organization"] = said["organization"]
         if said.get("project"):
@@ -80,14 +96,16 @@ class OpenAiProvider(HttpProvider):
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         host = f".{urlsplit(url).hostname}"
         new, self._mistral = host.endswith(_NEW_KEY), host.endswith(_MISTRAL)
+        self._router = host.endswith(_ROUTER)
+        self._ids = _MISTRAL_IDS if self._mistral else _OPENAI_IDS if new else str
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
-        self._schemas = said.get("output_schema") or "json_schema"
+        self._schemas = said.get("output_schema") or ("prompt" if host.endswith(_UNSHAPED) else "json_schema")
         self._extra = said.get("extra_body") or {}
         self._returns = said.get("return_reasoning") is not False
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
-        body["messages"] = _messages(request.messages)
+        body["messages"] = told_messages(request.messages, self._ids)
         if stream:
             body["stream"] = True
             if not self._mistral:
@@ -120,7 +138,7 @@ class OpenAiProvider(HttpProvider):
         instruct(body["messages"], shape.schema, tools="tools" in body)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
-        if "choices" not in data and data.get("error"):
+        if _failed(data):
             raise in_stream(self._wire.where, data, self._wire.hide)
         choice = _first(data["choices"]) or data["choices"][0]
         self.must_be_whole(choice)
@@ -130,7 +148,9 @@ class OpenAiProvider(HttpProvider):
             for index, call in enumerate(message.get("tool_calls") or ())
         )
         text = _text(message.get("content"))
-        read = self._read(request, text, message.get("refusal"), choice.get("finish_reason"), calls, data.get("usage"))
+        read = self._read(
+            request, text, message.get("refusal"), choice.get("finish_reason"), calls, counts_in(data, choice)
+        )
         thought = whole_thought(message) if self.wants_thought(request) else None
         return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None, thought=thought)
 
@@ -150,7 +170,7 @@ class OpenAiProvider(HttpProvider):
         calls: tuple[ToolCall, ...],
         usage: Any,
     ) -> Read:
-        used = _usage(usage)
+        used = usage_of(usage)
         end = _ended(finish)
         why = _FINISH.get(end, Finish.OTHER)
         if why is Finish.REFUSED:
@@ -159,13 +179,16 @@ class OpenAiProvider(HttpProvider):
         if end in _UNREADABLE:
             message = f"{self._wire.where}: the model wrote what the service can't read ({end})"
             raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
+        if end == _FULL:
+            message = f"{self._wire.where}: question and answer are longer than the model's context"
+            raise ModelFault(Reason.TOO_LONG, message, usage=used)
         if isinstance(refusal, str) and refusal and not text:
             return Read(refusal, Finish.REFUSED, (), used)
         if calls and why in (Finish.STOP, Finish.OTHER):  # some servers say `stop`
             why = Finish.TOOL_CALLS
         if request.output_schema is not None:
             text = wanted(request.output_schema).unwrapped(text)
-        return Read(text, why, calls, used)
+        return Read(text, why, calls, used, cost=charged(usage) if self._router else None)
 
     def must_be_whole(self, choice: Mapping[str, Any], request_id: str | None = None) -> None:
         """Raises ModelFault where the service says that it could not end this answer."""
@@ -175,6 +198,8 @@ class OpenAiProvider(HttpProvider):
             raise in_stream(self._wire.where, told, self._wire.hide, request_id=request_id, begun=True)
 
     async def check(self) -> str:
+        if self._router:
+            await self.check_key("/key")
         return await self.check_listed_or_asked("/models", "data", "id")
 
 
@@ -211,9 +236,12 @@ class _Stream:
 
     def _taken(self, events: list[Event]) -> Iterator[str]:
         for event in events:
-            if event.data.strip() == DONE:
+            data = event.data.strip()
+            if data == DONE:
                 self.ended = True
                 break
+            if not data and event.name != "error":  # a sign of life
+                continue
             if piece := self._take(event):
                 yield piece
 
@@ -224,7 +252,7 @@ class _Stream:
         except (ValueError, RecursionError):
             pass
         is_object = isinstance(data, dict)
-        if event.name == "error" or (is_object and data.get("error")):
+        if event.name == "error" or (is_object and (data.get("error") or _failed(data))):
             wire, told = self._provider._wire, data if is_object else event.data.decode("utf-8", "replace")
             raise in_stream(wire.where, told, wire.hide, request_id=self._id or None, begun=self._begun)
         if not is_object:
@@ -242,15 +270,18 @@ class _Stream:
         if not (self._model and self._id):
             self._model = self._model or _word(data.get("model"))
             self._id = self._id or _word(data.get("id"))
-        self._usage = data.get("usage") or self._usage
         choices = data.get("choices") or ()
         choice = _first(choices)
+        self._usage = counts_in(data, choice) or self._usage
         if choice is None:
             self._others_came = self._others_came or bool(choices)
+            self.ended = self.ended or bool(self._finish and self._usage and not choices)  # which is told last
             return ""
         self._first_came = True
         self._provider.must_be_whole(choice, self._id or None)
         delta = choice.get("delta") or {}
+        if "delta" not in choice and not (self._text or self._calls):
+            delta = choice.get("message") or {}  # of gateways that put a whole answer into one event
         self._finish = choice.get("finish_reason") or self._finish
         if refusal := delta.get("refusal"):
             self._refusal.append(refusal)
@@ -274,13 +305,13 @@ class _Stream:
         while (index, again + 1) in self._calls:
             again += 1
         known = self._calls.get((index, again))
-        if known is not None and id and name and known[0] not in ("", id):
+        arguments = _arguments(function)
+        if known is not None and name and (known[0] not in ("", id) if id else _is_another(known, arguments)):
             again += 1
         parts = self._calls.setdefault((index, again), ["", "", ""])
         parts[0], parts[1] = parts[0] or id, parts[1] or name
         if len(parts) > 3000:  # many small parts are joined now and then
             parts[2:] = ["".join(parts[2:])]
-        arguments = _arguments(function)
         parts.append(arguments)
         self._size += len(arguments) + len(id)
         if self._thoughts is not None:
@@ -291,7 +322,7 @@ class _Stream:
     def read(self) -> Read:
         if self._others_came and not self._first_came:
             message = f"{self._provider._wire.where} streamed other answers and none that is the first (`index: 0`)"
-            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=_usage(self._usage))
+            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=usage_of(self._usage))
         calls = tuple(
             called(parts[0] or f"call_{number}", parts[1], "".join(parts[2:]))
             for number, (_, parts) in enumerate(sorted(self._calls.items()))
@@ -301,6 +332,26 @@ class _Stream:
         read = self._provider._read(self._request, text, refusal, finish, calls, self._usage)
         thought = None if self._thoughts is None else self._thoughts.said(sorted(self._calls))
         return read._replace(model=self._model, request_id=self._id or None, thought=thought)
+
+
+def _failed(data: Mapping[str, Any]) -> bool:
+    """Whether an error stands in the place of an answer, or of a part of one."""
+    if data.get("choices"):
+        return False
+    base = data.get("base_resp")  # MiniMax
+    coded = isinstance(base, dict) and base.get("status_code") not in (0, None)
+    return bool(data.get("error") or data.get("error_code")) or data.get("object") == "error" or coded
+
+
+def _is_another(parts: list[str], arguments: str) -> bool:
+    """Whether a call with these arguments begins behind one that came whole: some servers give all the same number, and
+    no ids."""
+    if len(parts) > 5 or not arguments.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads("".join(parts[2:])), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -314,48 +365,6 @@ def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 def _ended(finish: Any) -> str:
     """How an answer ended, in small letters, without what some services add behind a colon."""
     return finish.lower().partition(":")[0] if isinstance(finish, str) else ""
-
-
-def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """All of them; what the system says first in one, since many servers take no second one."""
-    told = [_message(message) for message in messages]
-    while len(told) > 1 and told[0]["role"] == told[1]["role"] == "system":
-        told[0]["content"] += f"\n\n{told.pop(1)['content']}"
-    return told
-
-
-def _message(message: Message) -> dict[str, Any]:
-    if message.role == "tool":
-        text = f"error: {message.text}" if message.failed else message.text
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
-    data: dict[str, Any] = {"role": message.role, "content": message.text}
-    if message.media:
-        parts = [{"type": "text", "text": message.text}] if message.text else []
-        data["content"] = parts + [_part(one) for one in message.media]
-    if message.tool_calls:
-        data["content"] = message.text or None
-        data["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
-            }
-            for call in message.tool_calls
-        ]
-    if message.thought is not None:
-        put_back(message.thought.said, data)
-    return data
-
-
-def _part(one: Media) -> dict[str, Any]:
-    if media.is_image(one):
-        return {"type": "image_url", "image_url": {"url": media.data_url(one)}}
-    if one.media_type in ("audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp3"):
-        form = "wav" if "wav" in one.media_type else "mp3"
-        return {"type": "input_audio", "input_audio": {"data": one.data, "format": form}}
-    if media.is_text(one):
-        return {"type": "text", "text": media.as_text(one)}
-    return {"type": "file", "file": {"filename": media.file_name(one), "file_data": media.data_url(one)}}
 
 
 def _text(content: Any) -> str:
@@ -374,18 +383,3 @@ def _arguments(function: Mapping[str, Any]) -> str:
 
 def _word(value: Any) -> str:
     return value[:300] if isinstance(value, str) else ""
-
-
-def _usage(data: Any) -> Usage | None:
-    if not isinstance(data, dict):
-        return None
-    cached = _detail(data.get("prompt_tokens_details"), "cached_tokens") or 0  # the others cost more
-    reasoning = _detail(data.get("completion_tokens_details"), "reasoning_tokens")
-    read, wrote = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
-    if read is not None and wrote is not None:  # some count what was thought in the total only
-        wrote = max(wrote, (count(data.get("total_tokens")) or 0) - read)
-    return counted(read, wrote, cached, reasoning=reasoning)
-
-
-def _detail(details: Any, name: str) -> int | None:
-    return count(details.get(name) if isinstance(details, dict) else details, missing=0)

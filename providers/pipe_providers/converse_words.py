@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, Final
 
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.blocks import Blocks, put_back
+from pipe_providers.ids import ids_of
 from pipe_providers.schemas import told, wanted
 from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
 
@@ -30,7 +30,7 @@ _NEVER_FORCED: Final = frozenset(
     )
 )
 """Whose models on Bedrock refuse `any` and `tool` as `toolChoice`."""
-_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_id: Final = ids_of(r"[A-Za-z0-9_.:-]{1,64}", 64)
 _IMAGES: Final = ("png", "jpeg", "gif", "webp")
 _DOCUMENTS: Final = {
     "application/pdf": "pdf",
@@ -111,7 +111,7 @@ def _forced(request: ModelRequest, said: Mapping[str, Any], answer: str) -> dict
     thinking = [extra.get(name) for name in ("thinking", "reasoning_config")]
     thinks = any(isinstance(one, dict) and one.get("type") != "disabled" for one in thinking)
     vendors = request.model.rpartition("/")[2].split(".")[:2]
-    if thinks or not _NEVER_FORCED.isdisjoint(vendors):
+    if thinks or said.get("output_schema") == "auto" or not _NEVER_FORCED.isdisjoint(vendors):
         return {"auto": {}}
     several = bool(request.tools) and request.tool_choice != "none"
     return {"any": {}} if several or "mistral" in vendors else {"tool": {"name": answer}}
@@ -161,11 +161,6 @@ def _content(message: Message, files: int) -> list[dict[str, Any]]:
     return content + parts + calls
 
 
-def _id(id: str) -> str:
-    """The id of a call as Bedrock takes it: another service may have given it, where a conversation goes on here."""
-    return id if _ID.fullmatch(id) else sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _part(one: Media, number: int) -> dict[str, Any]:
     kind = one.media_type.partition(";")[0]
     if media.is_image(one):
@@ -192,6 +187,10 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
         if "text" in part:
             text.append(part["text"])
             blocks.text(index, part["text"])
+        elif "citationsContent" in part:
+            cited = "".join(one["text"] for one in part["citationsContent"]["content"])
+            text.append(cited)
+            blocks.text(index, cited)
         elif "reasoningContent" in part:
             inner = part["reasoningContent"]
             blocks.thought(index, inner.get("reasoningText", inner))
@@ -203,7 +202,8 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
                 calls.append(called(use["toolUseId"], use["name"], use["input"]))
                 blocks.call(index)
     stop, usage = answer.get("stopReason"), answer.get("usage")
-    return _read(where, request, "".join(text), given, calls, stop, usage, blocks)
+    read = _read(where, request, "".join(text), given, calls, stop, usage, blocks)
+    return read._replace(model=_chosen(answer.get("trace")))
 
 
 def _read(
@@ -232,6 +232,13 @@ def _read(
     if request.output_schema is not None:
         text = wanted(request.output_schema).unwrapped(text)
     return Read(text, finish, tuple(calls), used, thought=blocks.said())
+
+
+def _chosen(trace: Any) -> str:
+    """The model that a prompt router has asked."""
+    router = trace.get("promptRouter") if isinstance(trace, dict) else None
+    model = router.get("invokedModelId") if isinstance(router, dict) else None
+    return model[:300] if isinstance(model, str) else ""
 
 
 def _text(value: Any) -> str:
@@ -266,6 +273,7 @@ class Streamed:
         self._stop: Any = None
         self._usage: Any = None
         self._told = False
+        self._model = ""
 
     @property
     def whole(self) -> bool:
@@ -296,7 +304,8 @@ class Streamed:
             if self._tool is not None and self._given is None and not self._calls:
                 return "".join(self._text)  # it said the answer instead of giving it by the tool
         elif "metadata" in event:
-            self._usage, self._told = event["metadata"].get("usage"), True
+            last = event["metadata"]
+            self._usage, self._model, self._told = last.get("usage"), _chosen(last.get("trace")), True
         return ""
 
     def _delta(self, delta: Mapping[str, Any], index: int) -> str:
@@ -329,4 +338,5 @@ class Streamed:
         calls = [called(id, name, "".join(parts)) for id, name, parts in self._calls.values()]
         given = None if self._given is None else "".join(self._given)
         text = "".join(self._text)
-        return _read(self._where, self._request, text, given, calls, self._stop, self._usage, self._blocks)
+        read = _read(self._where, self._request, text, given, calls, self._stop, self._usage, self._blocks)
+        return read._replace(model=self._model)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from pipe_providers.failures import Said, said, said_in
 from pipe_providers.waits import retry_after
 from pipe_runner.models import ModelFault, Reason
 
@@ -19,9 +19,17 @@ LONGEST_SECRET: Final = 8 * 1024
 _TOO_LONG: Final = re.compile(
     r"context (?:length|window|size|limit)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
     r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
-    r"|longer than the (?:maximum|model)|maximum (?:prompt|input|sequence) length|input tokens exceed",
+    r"|longer than the (?:maximum|model)|maximum (?:prompt|input|sequence) length|input tokens exceed"
+    r"|model token limit|model max length exceeded|tokens in request more than|range of input length"
+    r"|`inputs` tokens \+ `max_new_tokens`",
     re.I,
 )
+_NO_MINUTE: Final = re.compile(r"request too large for .{0,300}tokens per min", re.I | re.S)
+"""Of a request that is larger than what the account may ask for in a minute: no wait makes it smaller."""
+_ANSWER_S_ROOM: Final = re.compile(
+    r"max_(?:completion_|new_)?tokens.{0,40}(?:too large|exceed|must be)|in the completion|output tokens", re.I | re.S
+)
+"""Where the answer that is allowed takes the room that the question wants."""
 _FILTER: Final = re.compile(r"content.?filter|content.?policy|responsibleai|moderation|safety system|guardrail", re.I)
 _KEY: Final = re.compile(
     r"invalid.?api.?key|api.?key.?(?:not.?valid|invalid)|incorrect api key|authentication|expired.?token"
@@ -29,10 +37,14 @@ _KEY: Final = re.compile(
     re.I,
 )
 _CLOCK: Final = re.compile(r"signature (?:expired|not yet current)", re.I)
-_QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
+_QUOTA: Final = re.compile(
+    r"insufficient_quota|billing|exceeded your current quota|credit balance|insufficient balance|account is in good"
+    r"|budget.{0,5}exceeded|budget has been exceeded|arrearage",
+    re.I,
+)
 _NO_MODEL: Final = re.compile(
-    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
-    r"on-demand throughput",
+    r"model_not_(?:found|supported)|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
+    r"not a valid model|unknown.model|model not exist|on-demand throughput",
     re.I | re.S,
 )
 _ITS_OWN: Final = re.compile(r"tool_use_failed|json_validate_failed", re.I)
@@ -41,8 +53,22 @@ _THOUGHT: Final = re.compile(
     r"(?:reasoning|thinking_blocks).{0,100}(?:unsupported|not supported|not permitted)", re.I | re.S
 )
 """Of a server that refuses to get back what its model thought."""
+_FORMAT: Final = re.compile(r"response.?format", re.I)
+_UNKNOWN: Final = r"unrecogni[sz]ed|unknown|unexpected|unsupported|not supported|not permitted|not allowed"
+_NEW_KEY: Final = re.compile(rf"max_tokens\b.{{0,60}}(?:{_UNKNOWN}).{{0,60}}max_completion_tokens", re.I | re.S)
+_OLD_KEY: Final = re.compile(
+    rf"(?:{_UNKNOWN}).{{0,60}}max_completion_tokens|max_completion_tokens.{{0,60}}(?:{_UNKNOWN})", re.I | re.S
+)
+"""Of a server that calls the bound of an answer otherwise."""
+_FIELD: Final = re.compile(
+    rf"(?:{_UNKNOWN}).{{0,60}}(stream_options|tool_choice)|(stream_options|tool_choice).{{0,60}}(?:{_UNKNOWN})",
+    re.I | re.S,
+)
+"""Of a server that refuses a field which can be left out."""
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
+_LATER: Final = (408, 409, 424, 425, 498, 499)
+"""Statuses below 500 after which another attempt may succeed; 498 is Groq's."""
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
 
 Hide = Callable[[str], str]
@@ -61,42 +87,6 @@ def hiding(secrets: Iterable[str], mask: Hide = str) -> Hide:
         return mask(text)
 
     return hide
-
-
-class Said(NamedTuple):
-    """What a service told of a failure."""
-
-    message: str = ""
-    code: str = ""
-    """`code` and `type` of its error, as far as there are."""
-
-
-def said(body: bytes) -> Said:
-    """What the body of an error says: in the shape of one of the three, or as text."""
-    try:
-        data: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        text = body.decode("utf-8", "replace")
-        return Said("" if text.lstrip()[:1] == "<" else text)
-    if isinstance(data, list) and data:  # some wrap it
-        data = data[0]
-    return said_in(data)
-
-
-def said_in(data: Any) -> Said:
-    if not isinstance(data, dict):
-        return Said(data if isinstance(data, str) else "")
-    error = data.get("error", data)
-    if isinstance(error, str):
-        return Said(error, str(data.get("code") or ""))
-    if not isinstance(error, dict):
-        return Said()
-    message = next((error[key] for key in ("message", "Message", "detail", "msg") if error.get(key)), "")
-    inner = error.get("innererror")
-    words = [error.get(key) for key in ("code", "type", "status")]
-    words.append(inner.get("code") if isinstance(inner, dict) else None)
-    text = message if isinstance(message, str) else json.dumps(message)
-    return Said(text, " ".join(str(word) for word in words if word))
 
 
 def excerpt(text: str, hide: Hide) -> str:
@@ -118,9 +108,11 @@ def of_status(
     model: str = "",
     code: str = "",
     option: str = "base_url",
+    room: str = "",
 ) -> ModelFault:
     """The fault of an answer that is no success. What the service turned down at once has not been paid for, so it
-    counts as not sent; after a failure inside the service nobody knows. `option`: what the address is called."""
+    counts as not sent; after a failure inside the service nobody knows. `option`: what the address is called; `room`:
+    what lets the same model read more."""
     told = said(body)
     if code:
         told = told._replace(code=f"{code} {told.code}".strip())
@@ -128,21 +120,27 @@ def of_status(
     words = excerpt(told.message, hide)
     quoted = f": {words}" if words else ""
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
-    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option)}"
-    wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
+    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option, room)}"
+    wait = None
+    if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE):
+        wait = retry_after(headers)
+        wait = retry_after(told.headers, told.message) if wait is None else wait
     sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
 
 
-def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = None, begun: bool = False) -> ModelFault:
+def in_stream(
+    where: str, data: Any, hide: Hide, *, request_id: str | None = None, begun: bool = False, room: str = ""
+) -> ModelFault:
     """The fault of an error that the service tells in its answer. `begun`: after something of it had come, which is
-    paid for; else the status that the error names is as good as that of an answer."""
+    paid for; else the status that the error names is as good as that of an answer. `room`: as in `of_status`."""
     told = said_in(data)
     status = next((int(word) for word in told.code.split() if re.fullmatch(r"[45]\d\d", word)), 0)
     reason = _reason(status, told)
     words = excerpt(told.message or told.code, hide)
-    message = f"{where} broke its answer off with an error: {words or 'without a word of why'}"
-    wait = retry_after({}, told.message) if reason is Reason.RATE_LIMITED else None
+    advice = _advice(reason, status, told, {}, hide, "", "", room)
+    message = f"{where} broke its answer off with an error: {words or 'without a word of why'}{advice}"
+    wait = retry_after(told.headers, told.message) if reason is Reason.RATE_LIMITED else None
     short = _short(request_id, hide)
     if begun:
         return ModelFault(reason, message, retry_after=wait, request_id=short, begun=True)
@@ -157,6 +155,8 @@ def _reason(status: int, told: Said) -> Reason:
         return Reason.RATE_LIMITED
     if status == 429 and "modelnotready" in code:
         return Reason.UNAVAILABLE
+    if status in (413, 429) and _NO_MINUTE.search(words):
+        return Reason.TOO_LONG
     if status == 429:
         used_up = _QUOTA.search(words) and ("insufficient_quota" in code or retry_after({}, told.message) is None)
         return Reason.CREDENTIALS if used_up else Reason.RATE_LIMITED
@@ -166,11 +166,12 @@ def _reason(status: int, told: Said) -> Reason:
         return Reason.NOT_FOUND
     if status == 413:
         return Reason.TOO_LONG
-    if status >= 500 or status in (408, 409, 424, 425):
+    if status >= 500 or status in _LATER:
         return Reason.UNAVAILABLE
     for pattern, reason in (
         (_ITS_OWN, Reason.INVALID_OUTPUT),
         (_FILTER, Reason.REFUSED),
+        (_QUOTA, Reason.CREDENTIALS),
         (_TOO_LONG, Reason.TOO_LONG),
         (_NO_MODEL, Reason.NOT_FOUND),
         (_KEY, Reason.CREDENTIALS),
@@ -179,18 +180,24 @@ def _reason(status: int, told: Said) -> Reason:
             return reason
     if status:
         return Reason.REFUSED
-    if _QUOTA.search(words):
-        return Reason.CREDENTIALS
     return Reason.RATE_LIMITED if _RATE.search(words) else Reason.UNAVAILABLE
 
 
 def _advice(
-    reason: Reason, status: int, told: Said, headers: Mapping[str, str], hide: Hide, model: str, option: str
+    reason: Reason,
+    status: int,
+    told: Said,
+    headers: Mapping[str, str],
+    hide: Hide,
+    model: str,
+    option: str,
+    room: str,
 ) -> str:
+    words = told.message[:4000]
     match reason:
-        case Reason.CREDENTIALS if status == 429 or status == 402:
+        case Reason.CREDENTIALS if status in (402, 429) or (status == 400 and _QUOTA.search(f"{told.code} {words}")):
             return "; the account has nothing left to spend"
-        case Reason.CREDENTIALS if _CLOCK.search(told.message[:4000]):
+        case Reason.CREDENTIALS if _CLOCK.search(words):
             return "; the clock of this machine is wrong: set it"
         case Reason.CREDENTIALS:
             return "; the key is wrong, expired or not allowed to do this"
@@ -201,16 +208,34 @@ def _advice(
         case Reason.NOT_FOUND:
             asked = f" {excerpt(model, hide)!r}" if model else ""
             return f"; there is no such model{asked} there, or the address is not the service's"
+        case Reason.TOO_LONG if _NO_MINUTE.search(words):
+            return "; it is more than the account may ask for in a minute: shorten it, or lower `max_tokens`"
         case Reason.TOO_LONG:
-            return "; the request is longer than the model takes: shorten it, or ask one with a larger context"
+            how = "shorten it, lower `max_tokens`" if _ANSWER_S_ROOM.search(words) else "shorten it"
+            return f"; the request is longer than the model takes: {how}, or {room or 'ask one with a larger context'}"
         case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):
             return "; its content filter declined"
-        case Reason.REFUSED if "response_format" in told.message:
-            return "; `output_schema` of the provider in pipe.yml tells it otherwise: `json_object`, `prompt`"
-        case Reason.REFUSED if _THOUGHT.search(told.message):
-            return "; `return_reasoning: false` of the provider in pipe.yml leaves that out"
+        case Reason.REFUSED:
+            return _setting(words)
         case _:
             return ""
+
+
+def _setting(words: str) -> str:
+    """Of a request that is refused: which option of the provider mends it."""
+    if _FORMAT.search(words):
+        return "; `output_schema` of the provider in pipe.yml tells it otherwise: `json_object`, `prompt`"
+    if "toolChoice" in words:
+        return "; set `output_schema: auto` of the provider in pipe.yml: the model can't be forced to call a tool"
+    if _THOUGHT.search(words):
+        return "; `return_reasoning: false` of the provider in pipe.yml leaves that out"
+    for pattern, key in ((_NEW_KEY, "max_completion_tokens"), (_OLD_KEY, "max_tokens")):
+        if pattern.search(words):
+            return f"; set `max_tokens_key: {key}` of the provider in pipe.yml"
+    if found := _FIELD.search(words):
+        name = found[1] or found[2]
+        return f"; `extra_body: {{{name}: null}}` of the provider in pipe.yml leaves that out"
+    return ""
 
 
 def _short(request_id: str | None, hide: Hide) -> str | None:

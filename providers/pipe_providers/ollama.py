@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 ADDRESS: Final = "http://127.0.0.1:11434"
 PORT: Final = 11434
 DEFAULT_TIMEOUT: Final = "10m"
+_INTERFACE: Final = re.compile(
+    r"(?<=[^/])/(?:api/chat|v1(?:/chat/completions)?|(?:(?<=:11434/)|(?<=ollama\.com/))api)\Z"
+)
+"""What stands behind the address in those of interfaces: its own, and OpenAI's."""
 
 
 class OllamaType:
@@ -35,8 +40,11 @@ class OllamaType:
         if given.sources["base_url"] == "OLLAMA_HOST":
             given.put("base_url", address(environ["OLLAMA_HOST"]), "OLLAMA_HOST")
         url = given.url()
+        if url is not None and (found := _INTERFACE.search(url)):
+            own = url[: found.start()]
+            given.lacks(f"`base_url` ({given.sources['base_url']}) is Ollama's own address, without {found[0]}: {own}")
         given.headers()
-        for option in ("timeout", "insecure", "keep_alive", "think", "options"):
+        for option in ("timeout", "insecure", "keep_alive", "think", "options", "truncate"):
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
             given.proxy(url)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
-from pipe_providers.faults import hiding, in_stream
+from pipe_providers.faults import hiding, in_stream, of_status
 from pipe_providers.framing import Lines, is_cut, loaded
 from pipe_providers.given import host_of
 from pipe_providers.schemas import instruct
@@ -19,6 +20,7 @@ from pipe_schemas.durations import parse_duration
 
 _PATH = "/api/chat"
 _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH}
+_ROOM = "let it have a larger one by `options: {num_ctx: …}` of the provider in pipe.yml"
 
 
 class OllamaProvider(HttpProvider):
@@ -33,12 +35,12 @@ class OllamaProvider(HttpProvider):
         said = settings.options
         url = said["base_url"]
         where = f"provider {settings.name} ({host_of(url)})"
-        wire = Wire(
-            where, url, said.get("headers") or {}, {}, hiding(settings.secrets, settings.mask), said.get("proxy")
-        )
+        headers, hide = said.get("headers") or {}, hiding(settings.secrets, settings.mask)
+        wire = Wire(where, url, headers, {}, hide, said.get("proxy"), declined=partial(of_status, room=_ROOM))
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         self._options = said.get("options") or {}
         self._keep_alive, self._think = said.get("keep_alive"), said.get("think")
+        self._truncate = said.get("truncate") is True
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         options: dict[str, Any] = dict(self._options)
@@ -48,6 +50,7 @@ class OllamaProvider(HttpProvider):
         if request.stop:
             options["stop"] = list(request.stop)
         body: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages), "stream": stream}
+        body["truncate"] = self._truncate  # else Ollama leaves out the beginning of what is too long, without a word
         if options:
             body["options"] = options
         tools = bool(request.tools) and request.tool_choice != "none"
@@ -65,7 +68,7 @@ class OllamaProvider(HttpProvider):
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         if data.get("error"):
-            raise in_stream(self._wire.where, data, self._wire.hide)
+            raise in_stream(self._wire.where, data, self._wire.hide, room=_ROOM)
         stream = _Stream(self)
         text = "".join(stream.part(data))
         return stream.read()._replace(text=text)
@@ -113,7 +116,7 @@ class _Stream:
         except (ValueError, RecursionError):
             pass
         if isinstance(data, dict) and data.get("error"):
-            raise in_stream(self._wire.where, data, self._wire.hide, begun=self._begun)
+            raise in_stream(self._wire.where, data, self._wire.hide, begun=self._begun, room=_ROOM)
         try:
             if isinstance(data, dict):
                 self._begun = True

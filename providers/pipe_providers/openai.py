@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ADDRESS: Final = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT: Final = "10m"
+_PATH: Final = "/chat/completions"
 
 
 class OpenAiType:
@@ -32,6 +33,8 @@ class OpenAiType:
         given = Given(name, options, environ)
         given.take("base_url", "OPENAI_BASE_URL", default=ADDRESS)
         url = given.url()
+        if url is not None and url.endswith(_PATH):
+            given.lacks(f"`base_url` ({given.sources['base_url']}) ends before `{_PATH}`, which is put behind it")
         of_project = given.sources["base_url"] == PIPE_YML and url is not None and not is_loopback(url)
         # The environment's key goes where the environment, or nobody, says: not to an address that a file brings.
         key = given.secret("api_key") if of_project else given.secret("api_key", "OPENAI_API_KEY")

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.models import ToolSpec
 from pipe_runner.types import JsonObject
+from pipe_schemas.standing import standing
 
 VALUE: Final = "value"
 """The one property of the object around a schema that is none of an object."""
@@ -22,13 +23,17 @@ class Wanted(NamedTuple):
         """The answer as the node's own schema has it; a text that isn't what was asked stays as it is."""
         if not self.wrapped:
             return text
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-        if isinstance(data, dict) and data.keys() == {VALUE}:
-            return json.dumps(data[VALUE], ensure_ascii=False)
+        for one in dict.fromkeys(standing(text)):
+            try:
+                data = json.loads(one)
+            except (ValueError, RecursionError):
+                continue
+            return json.dumps(data[VALUE], ensure_ascii=False) if _is_around(data) else text
         return text
+
+
+def _is_around(data: Any) -> bool:
+    return isinstance(data, dict) and data.keys() == {VALUE}
 
 
 def wanted(schema: JsonObject) -> Wanted:

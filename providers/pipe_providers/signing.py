@@ -158,7 +158,8 @@ class Signer:
         except _Made as made:
             request = made.request
         made_of: dict[str, Any] = dict(request.headers.items())
-        headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in made_of.items()}
+        texts = ((name, value.decode() if isinstance(value, bytes) else value) for name, value in made_of.items())
+        headers = {name: value.strip() for name, value in texts}  # a token may have a newline
         address = "/".join(request.url.split("/", 3)[:3])
         path = request.url[len(address) :] or "/"
         signed = Signed(_as_signed(address), path, headers, bytes(request.body))

@@ -44,8 +44,7 @@ class ToolCall(NamedTuple):
 
 
 class Thought(NamedTuple):
-    """What a model thought before it called tools, as its service wants it back with what they gave: of no meaning to
-    anybody else, and neither shown nor recorded."""
+    """What a model thought before it called tools, for its service alone: neither shown nor recorded."""
 
     provider: str
     model: str
@@ -140,6 +139,8 @@ class Usage(NamedTuple):
     """Of `input`: written to the service's cache."""
     reasoning: int = 0
     """Of `output`: thought, not said."""
+    audio: int = 0
+    """Of `input`: heard, which costs more than what is read at some services."""
 
 
 class ModelResponse(NamedTuple):
@@ -302,8 +303,7 @@ class ProviderType(Protocol):
     def settings(
         self, name: str, options: Mapping[str, Any], model: str, environ: Mapping[str, str]
     ) -> ProviderSettings:
-        """The settings of one, of pipe.yml and the service's usual environment variables. Connects nowhere; what is
-        missing is said in `missing`."""
+        """The settings of one, of pipe.yml and its usual variables, and what is `missing`. Connects nowhere."""
         ...
 
     def open(self, settings: ProviderSettings) -> Provider:

@@ -17,7 +17,7 @@ MOST: Final = 1e15
 """US dollars that no call costs; a sum of such is still a number."""
 _EXACT: Final = 10**6
 """US dollars below which each number of nanos is another number."""
-COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
+COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning", "audio")
 """What services say of tokens; see `TokenCounts` of the schema."""
 
 

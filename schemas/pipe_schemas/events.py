@@ -294,6 +294,7 @@ class TokenCounts(BaseModel):
     cached: int = Field(default=0, ge=0, description="Of the input: read from the service's cache.")
     cache_written: int = Field(default=0, ge=0, description="Of the input: written to the service's cache.")
     reasoning: int = Field(default=0, ge=0, description="Of the output: thought, not said.")
+    audio: int = Field(default=0, ge=0, description="Of the input: heard.")
 
 
 class ModelCalled(ModelEvent):

@@ -128,10 +128,10 @@ class OpenAiOptions(Closed):
         description="How the service calls the bound of an answer: `max_completion_tokens` at OpenAI and Azure, "
         "else `max_tokens`.",
     )
-    output_schema: Literal["json_schema", "json_object", "prompt"] = Field(
-        default="json_schema",
-        description="How the service is told of an output schema: what older servers don't know is put into the "
-        "prompt.",
+    output_schema: Literal["json_schema", "json_object", "prompt"] | None = Field(
+        default=None,
+        description="How the service is told of an output schema: `prompt` at Anthropic, else `json_schema`. What "
+        "older servers don't know is put into the prompt.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of every request: `{reasoning_effort: low}`."
@@ -158,6 +158,10 @@ class OllamaOptions(Closed):
     options: dict[str, Scalar | list[Scalar]] | None = Field(
         default=None, description="Of the model, as Ollama calls them: `{num_ctx: 8192, top_k: 20}`."
     )
+    truncate: bool = Field(
+        default=False,
+        description="Let Ollama leave out the beginning of a question that is longer than the model's context.",
+    )
 
 
 class BedrockOptions(Closed):
@@ -176,10 +180,10 @@ class BedrockOptions(Closed):
     guardrail: dict[Literal["id", "version"], str] | None = Field(
         default=None, description="A guardrail for every call: `{id: ID, version: '1'}`."
     )
-    output_schema: Literal["tool", "native"] = Field(
+    output_schema: Literal["tool", "auto", "native"] = Field(
         default="tool",
-        description="How an output schema is told: as a tool that the model must call, which every model with tools "
-        "can, or by the service's own `outputConfig`.",
+        description="How an output schema is told: as a tool that the model must call, or (`auto`) may call, which "
+        "every model with tools can, or by the service's own `outputConfig`.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of the model, as `additionalModelRequestFields` takes them."

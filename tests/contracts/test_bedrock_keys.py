@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import exceptions as aws
 from model_servers import BEDROCK, Service, response
 
+from pipe_providers.aws_faults import of_signing
 from pipe_runner.models import Message, ModelFault, ModelRequest, ModelResponse, Reason
 from pipe_runner.registry import ProviderTypes
 
@@ -51,6 +53,31 @@ def test_keys_of_the_environment_sign(service: Service, monkeypatch: pytest.Monk
     assert "Credential=AKIDENV/" in authorization(service)
     assert "eu-central-1/bedrock" in authorization(service)
     assert service.asked[-1].headers["x-amz-security-token"] == "session"
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_white_space_around_a_key_is_none_of_it(name: str, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As files of secrets give it, which mostly end with a newline."""
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "session"}
+    signed = []
+    for value in (keys[name], f" {keys[name]}\r\n"):
+        for variable, key in keys.items():
+            monkeypatch.setenv(variable, value if variable == name else key)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: datetime.datetime(2026, 1, 2))
+        ask(service)
+        signed.append((authorization(service), service.asked[-1].headers["x-amz-security-token"]))
+    assert signed[0] == signed[1]
+
+
+def test_white_space_around_a_bearer_token_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bearer-secret\n")
+    kind = ProviderTypes()["bedrock"]
+    provider: Any = kind.open(kind.settings("mine", {"region": "eu-central-1"}, "", os.environ))
+    words = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    for _ in range(2):
+        signed = provider._sign("Converse", words, large=False)
+        assert signed.headers["Authorization"] == "Bearer bearer-secret"
+    asyncio.run(provider.close())
 
 
 def test_a_bearer_token_is_taken_and_goes_over_tls_only(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +204,38 @@ def test_s4_what_a_credential_process_says_is_not_shown(
     assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
     assert f"(credential_process) {how}" in raised.value.message
     assert "canary" not in raised.value.message
+
+
+SSO = "sso_session = s\nsso_account_id = 1\nsso_role_name = r\n"
+SSO += "[sso-session s]\nsso_start_url = https://x\nsso_region = x\n"
+
+
+def test_who_has_to_log_in_is_told_how(service: Service, tmp_path: Path) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(f"[default]\n{SSO}")
+    with pytest.raises(ModelFault) as raised:
+        ask(service)
+    assert raised.value.reason is Reason.CREDENTIALS
+    assert "log in with `aws sso login`" in raised.value.message
+    assert "AWS_ACCESS_KEY_ID" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("error", "how"),
+    [
+        (aws.UnauthorizedSSOTokenError(), "`aws sso login`"),
+        (aws.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"), "`aws sso login`"),
+        (aws.LoginRefreshRequired(), "`aws login`"),
+        (aws.LoginTokenLoadError(error_msg="there is none"), "`aws login`"),
+        (aws.MissingDependencyException(msg="you will need to pip install"), "pip install"),
+        (aws.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole"), "role of the profile"),
+        (FileNotFoundError(2, "there is none", "/var/run/token"), "/var/run/token"),
+    ],
+)
+def test_why_there_are_no_keys_is_told_with_what_mends_it(error: Exception, how: str) -> None:
+    fault = of_signing(error, "it", str)
+    assert (fault.reason, fault.sent) == (Reason.CREDENTIALS, False)
+    assert how in fault.message
 
 
 def test_a_user_in_an_address_is_told_in_words_that_fit(service: Service, tmp_path: Path) -> None:

@@ -154,6 +154,25 @@ def chunk(delta: dict[str, Any], finish: str | None = None, index: int | str = 0
 
 
 @openai
+@pytest.mark.parametrize("beat", ["data:", "data: ", "event: ping\ndata:", ": beat", "retry: 9"])
+def test_an_event_of_nothing_is_a_sign_of_life(name: str, beat: str, bench: Any) -> None:
+    """Some servers and gateways send one now and then."""
+    sent = f"{beat}\n\n".encode()
+    parts = [sent, *(part + sent for part in bench.dialect.parts())]
+    bench.service.answers(chunked(parts, OPENAI.streams))
+    answer = bench.ask(streamed=True)
+    assert (answer.text, answer.usage.output) == ("Hello wörld", 5)
+
+
+@openai
+def test_an_error_of_nothing_is_one_all_the_same(name: str, bench: Any) -> None:
+    bench.service.answers(chunked([*bench.dialect.parts()[:2], b"event: error\ndata:\n\n"], OPENAI.streams))
+    fault = bench.fault(streamed=True)
+    assert (fault.reason, fault.begun) == (Reason.UNAVAILABLE, True)
+    assert "without a word of why" in fault.message
+
+
+@openai
 def test_an_error_that_a_server_tells_in_a_field_of_its_own_is_told(name: str, bench: Any) -> None:
     error = b'error: {"code": 400, "message": "the request exceeds the available context size"}\n\n'
     bench.service.answers(chunked([error], OPENAI.streams))
@@ -228,7 +247,9 @@ def test_ends_are_known_in_other_words(name: str, said: str, finish: Finish, in_
 
 @openai
 @pytest.mark.parametrize("in_one", [False, True])
-@pytest.mark.parametrize("said", ["error", "insufficient_system_resource", "network_error"])
+@pytest.mark.parametrize(
+    "said", ["error", "insufficient_system_resource", "network_error", "cancelled", "time_limit", "abort"]
+)
 def test_an_answer_that_its_server_did_not_end_is_none(name: str, said: str, in_one: bool, bench: Any) -> None:
     bench.service.answers(*_ended(said, in_one))
     fault = bench.fault(streamed=True)
@@ -251,15 +272,19 @@ def _ended(said: str, in_one: bool) -> list[Any]:
         ("RECITATION", Reason.REFUSED),
         ("refusal", Reason.REFUSED),
         ("function_call_filter: MALFORMED_FUNCTION_CALL", Reason.INVALID_OUTPUT),
+        ("UNEXPECTED_TOOL_CALL", Reason.INVALID_OUTPUT),
+        ("MALFORMED_RESPONSE", Reason.INVALID_OUTPUT),
+        ("model_context_window_exceeded", Reason.TOO_LONG),
     ],
 )
 def test_an_end_that_is_none_says_why(
     finish: str, reason: Reason, streamed: bool, service: Service, provider_bench: Any
 ) -> None:
     bench = provider_bench(DIALECTS["openai"], service)
-    service.decides(bench.dialect.either(Said((), finish=finish)))
-    fault = bench.fault(streamed=streamed)
-    assert (fault.reason, fault.usage is not None) == (reason, True)
+    for pieces in ((), ("Hel",)):
+        service.decides(bench.dialect.either(Said(pieces, finish=finish)))
+        fault = bench.fault(streamed=streamed)
+        assert (fault.reason, fault.usage is not None) == (reason, True)
 
 
 @pytest.mark.parametrize("way", ["prompt", "json_object"])

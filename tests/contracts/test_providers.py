@@ -351,3 +351,21 @@ def test_usage_has_what_openai_counts_apart(service: Service, provider_bench: An
     bench = provider_bench(DIALECTS["openai"], service)
     service.decides(bench.dialect.either())
     assert bench.ask().usage == Usage(12, 5, reasoning=2)
+
+
+@pytest.mark.parametrize("name", ["bedrock", "openai"])
+def test_a_check_asks_a_word_as_nodes_ask(name: str, bench: Any) -> None:
+    """On Bedrock a stream wants leave of its own, and some models know streams only."""
+    asked_whole: list[str] = []
+
+    def choose(asked: Any) -> Any:
+        if "models" in asked.path:
+            return [bench.dialect.declines("model")]
+        if not bench.dialect.is_stream(asked):
+            asked_whole.append(asked.path)
+            return [bench.dialect.declines("key")]
+        return bench.dialect.stream()
+
+    bench.service.decides(choose)
+    assert "was asked a word" in bench.use(lambda provider: provider.check(), model="m")
+    assert asked_whole == []

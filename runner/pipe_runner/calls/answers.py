@@ -133,7 +133,7 @@ def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
 
 def usage_to_json(usage: Usage) -> dict[str, Json]:
     data: dict[str, Json] = {"input": usage.input, "output": usage.output}
-    for name in ("cached", "cache_written", "reasoning"):
+    for name in ("cached", "cache_written", "reasoning", "audio"):
         if getattr(usage, name):
             data[name] = getattr(usage, name)
     return data

@@ -24,14 +24,16 @@ def priced(cost: Any) -> float | None:
 def fitting(usage: Usage) -> Usage:
     """The usage with parts that fit into their wholes. A service that counts more cached than read, or more reasoning
     than written, has counted them apart: then the whole is the sum, and no call counts less than in any reading."""
-    read, wrote, cached, cache_written, reasoning = usage
-    if cached + cache_written <= read and reasoning <= wrote:
+    read, wrote, cached, cache_written, reasoning, audio = usage
+    if cached + cache_written <= read and reasoning <= wrote and audio <= read:
         return usage
     if cached + cache_written > read:
         read += cached + cache_written
     if reasoning > wrote:
         wrote += reasoning
-    return Usage(read, wrote, cached, cache_written, reasoning)
+    if audio > read:
+        read += audio
+    return Usage(read, wrote, cached, cache_written, reasoning, audio)
 
 
 def readings(usage: Usage) -> list[Usage]:

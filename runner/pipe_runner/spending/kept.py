@@ -80,19 +80,20 @@ def _stamp() -> str:
 
 
 def _to_json(row: Row) -> list[Any]:
-    tiers = [None if one is None else [[start, str(price)] for start, price in one] for one in row[:5]]
+    every = (*row[:5], row.audio)
+    tiers = [None if one is None else [[start, str(price)] for start, price in one] for one in every]
     return [*tiers, str(row.request), row.window]
 
 
 def _from_json(data: Any) -> Row:
     *tiers, request, window = data
-    read, written, cached, cache_written, reasoning = [
+    read, written, cached, cache_written, reasoning, audio = [
         None if one is None else tuple((int(start), Decimal(price)) for start, price in one) for one in tiers
     ]
     if not read or not written or not all(start == 0 for start, _ in (read[0], written[0])):
         raise ValueError("no row")
-    row = Row(read, written, cached, cache_written, reasoning, Decimal(request), window)
-    prices = [row.request, *(price for one in row[:5] for _, price in one or ())]
+    row = Row(read, written, cached, cache_written, reasoning, Decimal(request), window, audio)
+    prices = [row.request, *(price for one in (*row[:5], audio) for _, price in one or ())]
     if not all(price.is_finite() and price >= 0 for price in prices):
         raise ValueError("no price")
     if window is not None and type(window) is not int:

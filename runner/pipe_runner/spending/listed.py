@@ -68,6 +68,7 @@ def _row(prices: Any, window: int | None = None) -> Row | None:
         _tiers(getattr(prices, "output_reasoning_mtok", None)),
         max(price for _, price in _tiers(request) or ((0, Decimal(0)),)) / 1000,
         window,
+        _tiers(getattr(prices, "input_audio_mtok", None)),
     )
 
 

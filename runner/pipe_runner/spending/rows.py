@@ -27,6 +27,8 @@ class Row(NamedTuple):
     """US dollars of each call."""
     window: int | None = None
     """Tokens that the model can read in one call at most."""
+    audio: Tiers | None = None
+    """Of what is heard, of which there are fewer tokens than the bound of a call counts."""
 
     def cost(self, usage: Usage) -> Decimal:
         """US dollars of a call. Where a service contradicts itself (more cached than read, more reasoning than written)
@@ -36,7 +38,7 @@ class Row(NamedTuple):
         return self._cost(usage) if len(found) == 1 else max(map(self._cost, found))
 
     def _cost(self, usage: Usage) -> Decimal:
-        read, wrote, cached, cache_written, reasoning = usage
+        read, wrote, cached, cache_written, reasoning, audio = usage
         total = (read - cached - cache_written) * _at(self.input, read) + (wrote - reasoning) * _at(self.output, read)
         for tokens, own, general in (
             (cached, self.cached, self.input),
@@ -45,6 +47,8 @@ class Row(NamedTuple):
         ):
             if tokens:
                 total += tokens * _at(general if own is None else own, read)
+        if audio and self.audio is not None:  # some of it may have been cached: it counts as none
+            total += audio * max(_at(self.audio, read) - _at(self.input, read), _FREE)
         return total / _MILLION + self.request
 
     def most(self, tokens_in: int, tokens_out: int) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -47,3 +48,16 @@ def test_arguments_that_are_right_are_taken() -> None:
 @pytest.mark.parametrize("given", ["null", " null\n", "", None, "{}", {}])
 def test_no_arguments_may_be_said_in_many_ways(given: object) -> None:
     assert called("c1", "now", given) == ToolCall("c1", "now", {})
+
+
+def test_arguments_that_are_json_within_json_are_taken_out() -> None:
+    """As vLLM gives those of Granite."""
+
+    def packed(text: str) -> ToolCall:
+        return called("c1", "write", json.dumps(text))
+
+    assert packed('{"a": [1]}') == ToolCall("c1", "write", {"a": [1]})
+    assert packed('{"a": 1, "a": 2}').fault == 'the arguments have "a" more than once in one object'
+    assert packed("{").fault == "the arguments are no JSON"
+    for text in ("a", "[1]", '"{}"'):
+        assert packed(text).fault == "the arguments are no JSON object"

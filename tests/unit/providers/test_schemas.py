@@ -125,3 +125,20 @@ def test_what_services_do_not_take_at_the_top_is_put_into_an_object(schema: dict
     assert jsonschema.Draft202012Validator(shown.schema).is_valid({"value": {"a": "x"}} if wrapped else {"a": "x"}) == (
         schema.get("type") != "array"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"value": [1]}', "[1]"),
+        ('```json\n{"value": [1]}\n```', "[1]"),
+        ('<think>{"value": 2}</think>\n{"value": [1]}', "[1]"),
+        ('<reasoning>so</reasoning>Here:\n```\n{"value": [1]}\n```', "[1]"),
+        ("[1]", "[1]"),
+        ('```\n{"other": 1}\n```', '```\n{"other": 1}\n```'),
+        ("I can't.", "I can't."),
+    ],
+)
+def test_an_answer_is_taken_out_of_its_object_wherever_that_stands(text: str, value: str) -> None:
+    """Also of a server that leaves in the text what the model thought, or puts around it."""
+    assert wanted({"type": "array"}).unwrapped(text) == value

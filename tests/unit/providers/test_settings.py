@@ -216,3 +216,29 @@ def test_without_a_key_plain_http_is_fine_whatever_proxy_there_is() -> None:
     assert "a key would go to 10.9.8.7 unencrypted" in str(keyed.missing)
     header = ollama({"base_url": "http://10.9.8.7", "headers": {"X-Key": KEY}}, MINE="k-1234567")
     assert "a key would go to 10.9.8.7 unencrypted" in str(header.missing)
+
+
+@pytest.mark.parametrize("url", ["https://a.example/v1/chat/completions", "http://localhost:1/v1/chat/completions/"])
+def test_an_address_of_openai_s_ends_before_the_path_of_chat_completions(url: str) -> None:
+    missing = openai({"base_url": url, "api_key": KEY}, MINE="k").missing
+    assert missing is not None
+    assert "`base_url` (pipe.yml) ends before `/chat/completions`" in missing
+    assert "(OPENAI_BASE_URL)" in str(openai(OPENAI_BASE_URL=url, OPENAI_API_KEY="k").missing)
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/api", "/api/chat", "/v1/chat/completions"])
+def test_an_address_of_ollama_s_ends_before_the_path_of_an_interface(path: str) -> None:
+    missing = ollama({"base_url": f"http://localhost:11434{path}"}).missing
+    assert missing is not None
+    assert "`base_url` (pipe.yml) is Ollama's own address" in missing
+    assert "http://localhost:11434" in missing
+    for other in ("http://localhost:1/behind/proxy", "https://gateway.example/api", "http://localhost:1/xv1"):
+        assert ollama({"base_url": other}).missing is None
+    assert "https://ollama.com" in str(ollama({"base_url": "https://ollama.com/api"}).missing)
+
+
+@pytest.mark.parametrize("region", ["eu-central-1\n", " eu-central-1 "])
+def test_white_space_around_a_region_is_none_of_it(region: str) -> None:
+    found = bedrock(AWS_REGION=region)
+    assert (found.options["region"], found.sources["region"]) == ("eu-central-1", "AWS_REGION")
+    assert "there is no region" in str(bedrock(AWS_REGION=" ").missing)

@@ -294,7 +294,7 @@ def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
         ({"usage": {"input": 1}}, "it lacks 'output'"),
         (
             {"usage": {"input": 1, "output": 1, "outptu": 1}},
-            "it has `outptu`, and only input, output, cached, cache_written, reasoning are known there",
+            "it has `outptu`, and only input, output, cached, cache_written, reasoning, audio are known there",
         ),
         (
             {"thought": ["x"]},

@@ -121,7 +121,7 @@ AMOUNT = st.decimals(min_value=0, max_value=200, places=4).map(Decimal)
 TIERS = st.lists(st.tuples(st.integers(1, 300_000), AMOUNT), max_size=3).flatmap(
     lambda more: AMOUNT.map(lambda base: ((0, base), *sorted(more)))
 )
-ROWS = st.builds(Row, TIERS, TIERS, st.none() | TIERS, st.none() | TIERS, st.none() | TIERS, AMOUNT)
+ROWS = st.builds(Row, TIERS, TIERS, st.none() | TIERS, st.none() | TIERS, st.none() | TIERS, AMOUNT, audio=st.none())
 
 
 @given(ROWS, st.integers(0, 400_000), st.integers(0, 100_000), st.data())
@@ -136,14 +136,16 @@ def test_v1_no_way_to_count_a_call_costs_more_than_its_bound(row: Row, read: int
     assert nanos(float(cost)) <= nanos_up(float(most))
 
 
-FLAT = st.builds(Row, *[AMOUNT.map(lambda price: ((0, price),))] * 5, AMOUNT)
+ONE = AMOUNT.map(lambda price: ((0, price),))
+FLAT = st.builds(Row, *[ONE] * 5, AMOUNT, audio=st.none() | ONE)
 COUNT = st.integers(0, 400_000)
 
 
-@given(FLAT, st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT))
+@given(FLAT, st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT))
 def test_v1_counts_that_contradict_cost_no_less_than_the_larger_of_them(row: Row, usage: Usage) -> None:
-    cost, (read, wrote, cached, written, reasoning) = row.cost(usage), usage
+    cost, (read, wrote, cached, written, reasoning, heard) = row.cost(usage), usage
     more_in, more_out = max(0, cached + written - read), max(0, reasoning - wrote)
+    assert cost >= row.cost(Usage(max(read, heard), wrote, audio=heard)) or reasoning or cached or written
     if not more_out:
         assert cost >= row.cost(Usage(read + more_in, wrote, cached, written, reasoning))
         assert not more_in or cost >= row.cost(Usage(read + more_in, wrote, reasoning=reasoning))
@@ -236,3 +238,11 @@ def test_prices_that_cannot_be_kept_leave_nothing_behind(tmp_path: Path) -> None
 @given(st.one_of(st.floats(0, 1e12), st.integers(0, 10**18).map(lambda count: count / 10**9)))
 def test_money_in_nanos_is_the_least_number_of_them_that_is_no_less_than_what_is_written(dollars: float) -> None:
     assert nanos_up(dollars) == ceil(Decimal(str(dollars)) * 10**9)
+
+
+def test_what_is_heard_costs_what_that_costs_and_never_less_than_what_is_read() -> None:
+    row = Row(((0, Decimal(10)),), ((0, Decimal(20)),), cached=((0, Decimal(1)),), audio=((0, Decimal(30)),))
+    assert row.cost(Usage(100, 0, audio=40)) == Decimal("0.0018")
+    assert row._replace(audio=((0, Decimal(5)),)).cost(Usage(100, 0, audio=40)) == Decimal("0.001")
+    assert row._replace(audio=None).cost(Usage(100, 0, audio=40)) == Decimal("0.001")
+    assert row.cost(Usage(10, 0, audio=40)) == Decimal("0.0013"), "it was counted apart"
