@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -79,3 +80,40 @@ def test_x2_what_a_function_started_a_moment_ago_without_an_environment_ends_wit
         while alive(pid) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not alive(pid)
+
+
+POOL = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from .sizes import double
+@dataclass
+class Size:
+    bytes: int
+def larger(size):
+    return Size(double(size.bytes))
+def all_larger(method):
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
+        return [size.bytes for size in pool.map(larger, [Size(1), Size(2)])]
+"""
+
+
+@pytest.mark.parametrize("method", sorted(set(multiprocessing.get_all_start_methods()) - {"fork"}))
+@pytest.mark.parametrize("path", ["tools/my.pool.py", "./pool.py"])
+@pytest.mark.few(3)
+def test_processes_that_are_no_copies_find_the_functions_of_the_projects_files(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    """Python starts them so by itself from 3.14 on, and on macOS."""
+    file = tmp_path / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(POOL)
+    (file.parent / "sizes.py").write_text("def double(size): return 2 * size\n")
+    (tmp_path / "p.yml").write_text(
+        "version: 1\nnodes:\n"
+        f"  a: {{agent: python, timeout: 50s, with: {{call: '{path}:all_larger', args: [{method}]}}}}\n"
+        'outputs: {sizes: "{{ nodes.a.output }}"}\n'
+    )
+    command = [sys.executable, "-m", "pipe_runner", "run", "p.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "sizes: [2, 4]\n"), done.stderr
