@@ -123,6 +123,8 @@ for module, names in absent.items():
         if hasattr(sys.modules[module], name):
             delattr(sys.modules[module], name)
 os.O_BINARY, os.O_NOINHERIT = BINARY, NOINHERIT  # type: ignore[misc]
+if hasattr(os, "process_cpu_count"):  # from Python 3.13 on; it is made for what this system has
+    os.process_cpu_count = os.cpu_count
 
 selectors.DefaultSelector = selectors.SelectSelector  # type: ignore[misc]
 
