@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 
 _ROUGHLY = 0.05
 """Seconds by which the start of a process may seem to be too early: the system counts in hundredths."""
 
 
-def end(thread: int, since: float, number: int) -> None:
-    """Send a signal to what the thread (its native id) has started since then (`CLOCK_BOOTTIME`), and all below it."""
-    for pid in _children("self", thread):
+def end(thread: int, since: float, number: int, *, alone: bool) -> None:
+    """Send a signal to what the thread (its native id) has started since then (`CLOCK_BOOTTIME`), and all below it.
+
+    What `multiprocessing` keeps for all threads gets none, whichever has started it. What its server of forks has
+    forked since then gets one where the call is alone: else nobody can tell whose it is.
+    """
+    server = _kept("multiprocessing.forkserver", "_forkserver", "_forkserver_pid")
+    kept = (server, _kept("multiprocessing.resource_tracker", "_resource_tracker", "_pid"))
+    found = [pid for pid in _children("self", thread) if pid not in kept]
+    if alone and server is not None:
+        found += [pid for each in _threads(server) for pid in _children(server, each)]
+    for pid in found:
         if _started(pid) >= since - _ROUGHLY:
             for each in (pid, *_below(pid)):
                 with suppress(OSError):
                     os.kill(each, number)
+
+
+def _kept(module: str, one: str, name: str) -> int | None:
+    """The process that the standard library has started for itself, if any."""
+    found = getattr(getattr(sys.modules.get(module), one, None), name, None)
+    return found if isinstance(found, int) else None
 
 
 def _children(pid: int | str, thread: int | str) -> list[int]:
@@ -31,12 +47,18 @@ def _below(pid: int) -> list[int]:
     pending = [pid]
     while pending:
         parent = pending.pop()
-        with suppress(OSError):
-            for thread in os.listdir(f"/proc/{parent}/task"):
-                children = _children(parent, thread)
-                found += children
-                pending += children
+        for thread in _threads(parent):
+            children = _children(parent, thread)
+            found += children
+            pending += children
     return found
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
 
 
 def _started(pid: int) -> float:

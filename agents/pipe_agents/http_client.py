@@ -17,6 +17,7 @@ from pipe_agents.http_policy import HttpRules, Reach
 from pipe_agents.http_proxy import proxy_for
 from pipe_agents.http_request import Request, authority, build, redirected
 from pipe_agents.threads import Threads
+from pipe_agents.trust import alike
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Attempt, Context, Outcome
 from pipe_runner.types import ErrorKind
@@ -116,7 +117,7 @@ class Client:
         part = next((one for one in parts if one.flying < MOST_AT_ONCE), None)
         if part is None:
             if secure and self._tls is None:  # reading the certificates takes longer than all the rest
-                self._tls = httpx2.create_ssl_context()
+                self._tls = alike(httpx2.create_ssl_context())
             network = CheckedNetwork(
                 self.rules, self.threads, redirected_from_public=redirected_from_public, trusted=proxy is not None
             )

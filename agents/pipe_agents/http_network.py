@@ -60,7 +60,7 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
             for address in addresses:
                 why = self._rules.refusal(host, address, redirected_from_public=self._redirected_from_public)
                 if why is not None:
-                    shown = in_url(host) if host == str(address) else f"{in_url(host)} ({address})"
+                    shown = in_url(host) if literal(host) == address else f"{in_url(host)} ({address})"
                     raise NodeFault(
                         ErrorKind.REFUSED,
                         f"{shown} is {why}, which is not reached; policy.http.allow in pipe.yml can allow hosts and "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.llm_validating import Misfit, excerpt, misfits
-from pipe_runner.errors import no_json
+from pipe_runner.errors import alike, no_json
 from pipe_runner.types import Json, JsonObject
 from pipe_schemas.standing import standing
 from pipe_schemas.values import NotJson, copied
@@ -116,6 +116,7 @@ def _parsed(text: str, mask: Callable[[str], str]) -> Json:
 
 def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
+        error = alike(error)
         return f"{error.msg.removesuffix(' at').lower()} at line {error.lineno}, column {error.colno}"
     return no_json(error)
 

@@ -15,7 +15,7 @@ from os import getpid
 from time import monotonic
 from typing import Any, Final
 
-from pipe_agents.threads import KILL, Call, Interrupted, begin, leave, now
+from pipe_agents.threads import KILL, UNDER_WAY, Call, Interrupted, begin, leave, now
 from pipe_runner.errors import NodeFault
 
 CLOSE_WAIT: Final = 0.5
@@ -41,6 +41,7 @@ class AsyncCall(Call):
         """Begin; the task ends with the call."""
         self.home.calls += 1
         self._native, self._began = self.home.native_id or 0, now()
+        UNDER_WAY.add(self)
         self.task = self.home.loop.create_task(self._await(), context=self.context)
 
     async def _await(self) -> None:
@@ -57,6 +58,7 @@ class AsyncCall(Call):
         self.seconds = self.when - began
         self.home.calls -= 1
         self.finished = True
+        UNDER_WAY.discard(self)
         self.home.give_back(self)
 
     def interrupt(self) -> None:

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Any, Final, NoReturn
 
-from pipe_runner.errors import NodeFault, output_of
+from pipe_runner.errors import NodeFault, alike, output_of
 from pipe_runner.ports import Masker
 from pipe_runner.types import ErrorKind, Json
 
@@ -51,6 +51,7 @@ def _parsed(data: bytes, what: str) -> Json:
     try:
         value: Any = json.loads(_text(data, what), parse_constant=lambda word: _invalid(f"{what} is not JSON: {word}"))
     except json.JSONDecodeError as error:
+        error = alike(error)
         _invalid(f"{what} is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}")
     except RecursionError:
         _invalid(f"{what} is nested too deeply")

@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import itertools
 import os
+import re
 import stat
 import sys
 import threading
@@ -17,9 +18,15 @@ from typing import Final, Never
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 
-PREFIX: Final = "_pipe_files_"
+PREFIX: Final = "pipe_agents.loaded."
+"""Before the names of all modules that are made here."""
 _LIMIT: Final = 16 * 2**20
 _SERIAL: Final = itertools.count(1)
+_DOT: Final = "\u2024"
+"""Stands in a module's name for the dots of its file's, which would part it."""
+_OPEN: Final[dict[str, Sources | None]] = {}
+"""By the beginning of their modules' names; None once they are closed."""
+_LOCK: Final = threading.Lock()
 
 
 class Sources:
@@ -27,16 +34,17 @@ class Sources:
 
     Each folder is a package of its own under a name that nothing else has, so that a file can import its neighbours
     with `from . import neighbour`. Links are resolved first, and what lies outside of the root is not opened.
+
+    The name says where the folder lies. So what is no copy of this process can import the module by it, too: one that
+    functions start by `multiprocessing`, which unpickles their functions there, or another interpreter.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, prefix: str | None = None) -> None:
         self._root = os.path.realpath(root)
-        self._prefix = f"{PREFIX}{next(_SERIAL)}_"
+        self._prefix = prefix or f"{PREFIX}{next(_SERIAL)}_{_coded(self._root)}_"
         self._folders: dict[str, str] = {}
-        self._files: dict[str, str] = {}
-        self._packages: dict[str, str] = {}
         self._modules: dict[str, ModuleType] = {}
-        self._lock = threading.Lock()
+        _OPEN[self._prefix] = self
 
     def load(self, path: str) -> ModuleType:
         """The module of a file below the root, loaded once. Raises NodeFault, or what the file's code raises."""
@@ -45,43 +53,39 @@ class Sources:
         if module is not None:
             return module
         read_regular(self._root, real, path)  # so that what is wrong with the file is said before it is imported
-        with self._lock:
-            package = self._package(os.path.dirname(real))
-            if self not in sys.meta_path:
-                sys.meta_path.append(self)
-            name = f"{package}.{os.path.basename(real).removesuffix('.py').replace('.', '_')}"
-            self._files[name] = real
-        module = self._modules[real] = importlib.import_module(name)
+        find_by_name()
+        package = self._prefix + _coded(os.path.relpath(os.path.dirname(real), self._root))
+        module = self._modules[real] = importlib.import_module(f"{package}.{_module(real)}")
         return module
 
     def close(self) -> None:
         """Forget the modules, so that another run loads them anew."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        with _LOCK:
+            _OPEN[self._prefix] = None
+            if _BY_NAME in sys.meta_path and not any(_OPEN.values()):
+                sys.meta_path.remove(_BY_NAME)
+        above = vars(sys.modules.get(PREFIX[:-1], self))
         for name in [name for name in sys.modules if name.startswith(self._prefix)]:
             sys.modules.pop(name, None)
+            above.pop(name.removeprefix(PREFIX), None)
         self._modules.clear()
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if not fullname.startswith(self._prefix):
-            return None
+    def find_spec(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
         package, _, name = fullname.rpartition(".")
-        if not package:
-            return self._folder_spec(fullname, self._folders[fullname])
+        if package == PREFIX[:-1]:
+            folder = os.path.join(self._root, _decoded(fullname.removeprefix(self._prefix)))
+            return self._folder_spec(fullname, os.path.normpath(folder))
         parent = self._folders.get(package)
         if parent is None:
             return None
         folder = os.path.join(parent, name)
-        file = self._files.get(fullname, folder + ".py")
+        file = os.path.join(parent, _file(name))
         locations: list[str] | None = None
-        if fullname not in self._files:
-            if os.path.isfile(os.path.join(folder, "__init__.py")):
-                file, locations = os.path.join(folder, "__init__.py"), []
-                self._folders[fullname] = folder
-            elif not os.path.lexists(file):
-                return self._folder_spec(fullname, folder) if os.path.isdir(folder) else None
+        if os.path.isfile(os.path.join(folder, "__init__.py")):
+            file, locations = os.path.join(folder, "__init__.py"), []
+            self._folders[fullname] = folder
+        elif not os.path.lexists(file):
+            return self._folder_spec(fullname, folder) if os.path.isdir(folder) else None
         return importlib.util.spec_from_file_location(
             fullname, file, loader=_Source(fullname, file, self._root), submodule_search_locations=locations
         )
@@ -98,13 +102,6 @@ class Sources:
         folder = os.path.join(self._root, os.path.dirname(path))
         return os.path.isfile(os.path.join(folder, f"{name}.py")) or os.path.isdir(os.path.join(folder, name))
 
-    def _package(self, folder: str) -> str:
-        package = self._packages.get(folder)
-        if package is None:
-            package = self._packages[folder] = f"{self._prefix}{len(self._packages)}"
-            self._folders[package] = folder
-        return package
-
     def _inside(self, path: str) -> str:
         if "\0" in path:
             raise NodeFault(ErrorKind.NOT_FOUND, "the file's name holds a NUL character")
@@ -112,6 +109,66 @@ class Sources:
         if os.path.commonpath([self._root, real]) != self._root:
             raise NodeFault(ErrorKind.REFUSED, f"{path} is outside of the project's root, links resolved")
         return real
+
+
+class _ByName:
+    """Finds the modules of all roots; of one that nobody has opened here, as another process has named them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not fullname.startswith(PREFIX):
+            return None
+        prefix = fullname.removeprefix(PREFIX).partition(".")[0].rpartition("_")[0]
+        key = f"{PREFIX}{prefix}_"
+        if key not in _OPEN:
+            Sources(_decoded(prefix.partition("_")[2]), key)
+        sources = _OPEN[key]
+        return None if sources is None else sources.find_spec(fullname)
+
+
+_BY_NAME: Final = _ByName()
+
+
+def find_by_name() -> None:
+    """Have Python find these modules by their names from here on."""
+    with _LOCK:
+        if _BY_NAME not in sys.meta_path:
+            sys.meta_path.append(_BY_NAME)
+
+
+def readable(text: str) -> str:
+    """A text of Python's in which the names of these modules stand, with what people know of them: `tools.clean`."""
+    return _NAME.sub(lambda found: _shown(_decoded(found[1]), found[2]), text)
+
+
+_NAME: Final = re.compile(rf"{re.escape(PREFIX)}[0-9]+_[0-9a-f]+_([0-9a-f]+)(\.?)")
+
+
+def _shown(folder: str, dot: str) -> str:
+    return "" if folder == os.curdir and dot else folder.replace(os.sep, ".") + dot
+
+
+def _coded(path: str) -> str:
+    return os.fsencode(path).hex()
+
+
+def _decoded(code: str) -> str:
+    return os.fsdecode(bytes.fromhex(code))
+
+
+def _module(path: str) -> str:
+    """The name in its package of the module that is made of a file: that by which neighbours import it, if any."""
+    folder, name = os.path.split(path)
+    plain = name.removesuffix(".py")
+    if plain == name or "." in plain or os.path.isfile(os.path.join(folder, plain, "__init__.py")):
+        return name.replace(".", _DOT) + _DOT
+    return plain
+
+
+def _file(name: str) -> str:
+    """The same back again."""
+    return name[:-1].replace(_DOT, ".") if name.endswith(_DOT) else f"{name}.py"
 
 
 class _Source(importlib.machinery.SourceFileLoader):

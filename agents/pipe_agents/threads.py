@@ -27,6 +27,10 @@ def now() -> float:
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
+UNDER_WAY: Final[set[Call]] = set()
+"""The calls of this process that have begun and not ended."""
+
+
 class Interrupted(BaseException):
     """Raised inside a function whose attempt is over, at its next Python instruction."""
 
@@ -104,6 +108,7 @@ class Call:
         """Run the function; in the thread."""
         self._ident, self._native = threading.get_ident(), threading.get_native_id()
         self._began, us = now(), os.getpid()
+        UNDER_WAY.add(self)
         try:
             if self.interrupted:
                 raise Interrupted
@@ -114,6 +119,7 @@ class Call:
             leave(self.error)
         self.when = time.monotonic()
         self.finished = True
+        UNDER_WAY.discard(self)
 
     def in_time(self, cancelled: asyncio.CancelledError) -> bool:
         """Whether it had ended before its time was up, which goes with the cancellation of who waits for it."""
@@ -149,7 +155,8 @@ class Call:
         if not self.finished and self._native:
             from pipe_agents import children
 
-            children.end(self._native, self._began, number)
+            alone = all(call is self or call.finished for call in list(UNDER_WAY))
+            children.end(self._native, self._began, number, alone=alone)
 
     def settle(self) -> None:
         """Wake whoever waits; on the loop."""
@@ -227,6 +234,7 @@ class _Worker(threading.Thread):
             except Interrupted as error:  # it came between the function's end and ours
                 call.error = call.error or error
                 call.finished = True
+                UNDER_WAY.discard(call)
             if not self._report(call) or call.interrupted:
                 return
 

@@ -7,6 +7,7 @@ import traceback
 from types import TracebackType
 from typing import Final
 
+from pipe_agents.sources import PREFIX, readable
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Masker
 from pipe_runner.types import ErrorKind
@@ -45,8 +46,8 @@ def _message(error: BaseException) -> str:
         return f"the function ended the interpreter: SystemExit({text})"
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         text = f"{error.msg} ({os.path.basename(error.filename)}, line {error.lineno})"
-    full = name if module in ("builtins", "__main__") or module.startswith("_pipe_files_") else f"{module}.{name}"
-    return f"{full}: {text}" if text else full
+    full = name if module in ("builtins", "__main__") or module.startswith(PREFIX) else f"{module}.{name}"
+    return f"{full}: {readable(text)}" if text else full
 
 
 def _users(frames: TracebackType | None) -> TracebackType | None:
@@ -62,6 +63,6 @@ def _users(frames: TracebackType | None) -> TracebackType | None:
 def _text(error: BaseException, frames: TracebackType | None) -> str:
     try:
         shown = traceback.TracebackException(type(error), error, frames, limit=-_FRAMES, compact=True)
-        return "".join(shown.format()).rstrip("\n")
+        return readable("".join(shown.format()).rstrip("\n"))
     except Exception:  # user code runs in __str__, __repr__ and notes
         return type(error).__qualname__

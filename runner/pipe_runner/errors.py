@@ -146,7 +146,21 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def strict_json(text: str | bytes) -> Any:
     """The value of a JSON text. Raises KeyTwice for a key that stands twice, and ValueError for what else is no JSON,
     `NaN` and `1e999` among it."""
-    return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unique)
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise alike(error) from None
+
+
+def alike(error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """The fault as every Python tells it: of a comma before the end, 3.13 and later tell the comma's place in words of
+    their own, others that of the end."""
+    before, _, closed = error.msg.partition(" trailing comma before end of ")
+    if before != "Illegal":
+        return error
+    end = len(error.doc) - len(error.doc[error.pos + 1 :].lstrip(" \t\n\r"))
+    message = "Expecting property name enclosed in double quotes" if closed == "object" else "Expecting value"
+    return json.JSONDecodeError(message, error.doc, end)
 
 
 def _refuse(constant: str) -> Any:
@@ -183,9 +197,9 @@ def no_json(error: ValueError | RecursionError) -> str:
             return "a comma is missing before this, or a bracket that closes"
         case "Expecting ':' delimiter":
             return "a colon is missing before this"
-        case "Expecting property name enclosed in double quotes" | "Illegal trailing comma before end of object":
+        case "Expecting property name enclosed in double quotes":
             return "a name in double quotes must stand here; the last one has no comma after it"
-        case "Expecting value" | "Illegal trailing comma before end of array":
+        case "Expecting value":
             return "a value must stand here: a text in double quotes, a number, true, false, null, or a bracket"
         case "Invalid control character at":
             return "a line end or another control character stands in a text: write \\n"

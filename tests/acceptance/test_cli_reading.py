@@ -338,7 +338,9 @@ def test_s1_reading_a_file_runs_nothing_connects_nowhere_and_opens_nothing_outsi
         line.split(" ", 1) for line in done.stderr.splitlines() if line.startswith(("OPENED ", "DID ", "IMPORTED "))
     ]
     repository = Path(__file__).resolve().parents[2]
-    ours = [str(pipe.folder), sys.prefix, sys.base_prefix, str(repository), os.path.dirname(os.__file__), "/dev/null"]
+    compiled = pipe.env.get("PYTHONPYCACHEPREFIX", sys.prefix)
+    ours = [str(pipe.folder), sys.prefix, sys.base_prefix, compiled, str(repository), "/dev/null"]
+    ours.append(os.path.dirname(os.__file__))
     assert [what for verb, what in told if verb == "OPENED" and not what.startswith(tuple(ours))] == []
     assert [what for verb, what in told if verb == "DID"] == []
     assert ["IMPORTED", "evil"] not in told

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipe_agents.infra.common import Silent, Unreached, in_thread, resolved, shown
+from pipe_agents.trust import trusting
 
 MOST: Final = 32 * 2**20
 """Bytes of one answer."""
@@ -58,7 +59,7 @@ class Api:
         self._extensions = {"sni_hostname": server_name} if server_name else {}
         if tls is None:  # reading whom the system trusts takes longer than all the rest, for plain HTTP in vain
             secure = base.startswith("https:")
-            tls = ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            tls = trusting() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         transport = httpx2.AsyncHTTPTransport(uds=uds, verify=tls, trust_env=False)
         self._client = httpx2.AsyncClient(
             base_url=base,

@@ -18,6 +18,7 @@ from pipe_agents.findings import Finding, unavailable
 from pipe_agents.infra.certificate_findings import of_domain, of_file, of_host
 from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_thread, resolved, shown, stamp, together
 from pipe_agents.infra.rdap import Rdap
+from pipe_agents.trust import trusting
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 from pipe_schemas.hosts import host_port
@@ -134,7 +135,7 @@ def _parsed(look: Look, data: bytes, source: str) -> dict[str, Any]:
 
 def _trust(look: Look) -> ssl.SSLContext:
     """Whom this machine trusts, and the authorities of `ca_file`."""
-    context = ssl.create_default_context()
+    context = trusting()
     context.check_hostname = False
     said = look.options["ca_file"]
     if said:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pipe_agents.infra.api import Answer, Api
 from pipe_agents.infra.common import Look, Unreached, mapping, shown
+from pipe_agents.trust import trusting
 
 NEWEST: Final = (1, 47)
 """Of the versions of the API that are known here; a newer engine is asked in this one."""
@@ -97,7 +98,7 @@ def opened(look: Look, url: str) -> tuple[Api, str]:
 def _tls(look: Look) -> ssl.SSLContext:
     folder = look.env.get("DOCKER_CERT_PATH") or os.path.join(look.env.get("HOME", ""), ".docker")
     try:
-        context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
+        context = trusting(cafile=os.path.join(folder, "ca.pem"))
         context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
     except OSError as error:
         raise Unreached(

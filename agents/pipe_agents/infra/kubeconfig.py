@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipe_agents.infra.common import Look, Unreached, mapping, moment, objects, shown
+from pipe_agents.trust import trusting
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 
@@ -92,7 +93,7 @@ def _in_pod(look: Look, folder: str) -> Cluster:
     token = _file(os.path.join(folder, "token")).decode("ascii", "replace").strip()
     look.context.conceal(token)
     try:
-        tls = ssl.create_default_context(cafile=os.path.join(folder, "ca.crt"))
+        tls = trusting(cafile=os.path.join(folder, "ca.crt"))
     except OSError as error:
         raise Unreached(f"the pod's ca.crt can't be used: {shown(error, 200)}", "the account's own files") from None
     return Cluster(f"https://{shown_host}:{port}", None, {"authorization": f"Bearer {token}"}, tls, False)
@@ -167,7 +168,7 @@ def _headers(look: Look, user: Mapping[str, Any], folder: str) -> dict[str, str]
 def _tls(look: Look, about: Mapping[str, Any], user: Mapping[str, Any], folder: str, insecure: bool) -> ssl.SSLContext:
     authority = _data(about, "certificate-authority", folder)
     try:
-        context = ssl.create_default_context(cadata=authority.decode("ascii", "replace") if authority else None)
+        context = trusting(cadata=authority.decode("ascii", "replace") if authority else None)
     except ssl.SSLError as error:
         raise Unreached(
             f"certificate-authority of the kubeconfig can't be used: {shown(error.reason, 100)}", "PEM"

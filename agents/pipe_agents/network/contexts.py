@@ -7,6 +7,8 @@ import threading
 import warnings
 from typing import Any, Final
 
+from pipe_agents import trust
+
 NO_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME: whether a chain is trusted is one thing, its dates are another."""
 VERSIONS: Final = {
@@ -50,12 +52,11 @@ def looking(version: str | None = None) -> ssl.SSLContext | None:
 
 def trusting(authorities: str | None, *, names: bool = False, dates: bool = False) -> ssl.SSLContext:
     """Trusts those authorities (PEM), or the system's. `names`, `dates` (and strength): checks these as well."""
-    context = ssl.create_default_context(cadata=authorities) if authorities else ssl.create_default_context()
+    context = trust.trusting(cadata=authorities) if authorities else trust.trusting()
     context.check_hostname = names
     if not dates:  # how strong keys are is told apart, too
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    flags = int(context.verify_flags) & ~ssl.VERIFY_X509_STRICT
-    context.verify_flags = ssl.VerifyFlags(flags if dates else flags | NO_TIME)
+        context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | NO_TIME)
     return context
 
 

@@ -6,7 +6,7 @@ import json
 from math import isfinite
 from typing import Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, alike
 from pipe_runner.types import ErrorKind, Json
 
 LARGEST: Final = 2**20
@@ -85,4 +85,4 @@ def why_no_json(error: Exception) -> str:
         return "it is nested too deep"
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
-    return str(error) if isinstance(error, json.JSONDecodeError) else f"a number has more than {_DIGITS} digits"
+    return str(alike(error)) if isinstance(error, json.JSONDecodeError) else f"a number has more than {_DIGITS} digits"

@@ -6,6 +6,7 @@ import re
 from html import escape as html_escape
 from typing import Any
 
+from pipe_runner.errors import alike
 from pipe_runner.expressions.interpret import Interpreter, Markup
 from pipe_runner.expressions.values import describe, to_json_text
 
@@ -245,7 +246,8 @@ def fromjson(interpreter: Interpreter, value: Any) -> Any:
     except RecursionError:
         interpreter.fault("`fromjson`: the text is nested too deeply")
     except ValueError as error:
-        interpreter.fault(f"`fromjson`: {describe(value)} is not JSON: {error}")
+        why = alike(error) if isinstance(error, json.JSONDecodeError) else error
+        interpreter.fault(f"`fromjson`: {describe(value)} is not JSON: {why}")
 
 
 def b64encode(interpreter: Interpreter, value: Any) -> str:

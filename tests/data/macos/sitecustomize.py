@@ -60,4 +60,6 @@ for name in (
 ):  # fmt: skip
     if hasattr(os, name):
         delattr(os, name)
+if hasattr(os, "process_cpu_count"):  # from Python 3.13 on; it is made for what this system has
+    os.process_cpu_count = os.cpu_count
 sys.platform = "darwin"

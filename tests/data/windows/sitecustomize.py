@@ -35,6 +35,7 @@ for library in (
     import_module(library)
 
 tempfile.gettempdir()  # found once, by what is about to change
+asyncio.new_event_loop().close()  # so is which kind of loop it is, from Python 3.14 on
 _open, _read, _write = os.open, os.read, os.write
 _rename, _replace, _unlink = os.rename, os.replace, os.unlink
 _socketpair = socket.socketpair
@@ -107,6 +108,8 @@ os.symlink = _not_there
 socket.socketpair = _pair  # type: ignore[assignment]
 os.supports_dir_fd = os.supports_fd = os.supports_follow_symlinks = set()  # type: ignore[assignment]
 shutil._use_fd_functions = False  # type: ignore[attr-defined]
+if hasattr(shutil, "_rmtree_impl"):  # from Python 3.14 on
+    shutil._rmtree_impl = shutil._rmtree_unsafe
 for loop in (
     asyncio.SelectorEventLoop,
     asyncio.BaseEventLoop,
@@ -123,6 +126,8 @@ for module, names in absent.items():
         if hasattr(sys.modules[module], name):
             delattr(sys.modules[module], name)
 os.O_BINARY, os.O_NOINHERIT = BINARY, NOINHERIT  # type: ignore[misc]
+if hasattr(os, "process_cpu_count"):  # from Python 3.13 on; it is made for what this system has
+    os.process_cpu_count = os.cpu_count
 
 selectors.DefaultSelector = selectors.SelectSelector  # type: ignore[misc]
 

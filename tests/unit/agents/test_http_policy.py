@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from pipe_agents.http import HttpAgent
+from pipe_agents.http_network import CheckedNetwork
 from pipe_agents.http_policy import HttpRules, Reach, literal, reach_of
+from pipe_agents.threads import Threads
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 
@@ -172,3 +175,12 @@ def test_what_is_refused_is_known_before_the_run_where_the_url_has_an_address(
     url: str, policy: dict[str, Any], told: str | None
 ) -> None:
     assert HttpAgent().refusal({"url": url}, policy) == told
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "::ffff:10.0.0.7", "::ffff:a00:7", "fd00:0::1"])
+def test_what_is_refused_in_the_run_is_told_in_the_same_words(host: str) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    network = CheckedNetwork(HttpRules(), Threads("t"), redirected_from_public=False, trusted=False)
+    with pytest.raises(NodeFault) as caught:
+        asyncio.run(network.connect_tcp(host, 80))
+    assert caught.value.message.partition(";")[0] == HttpAgent().refusal({"url": f"http://{shown}/"}, {})

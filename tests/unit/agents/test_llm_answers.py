@@ -67,6 +67,7 @@ def test_what_is_no_json_is_told_so(text: str) -> None:
     ("text", "sentence"),
     [
         ('"no end', "it is no JSON: unterminated string starting at line 1, column 1"),
+        ("[1, ]", "it is no JSON: expecting value at line 1, column 5"),
         ("[1e400]", "at $[0]: inf is no JSON number, and one above 1.8e308 is read as it; return null, or a string"),
         ("1" * 5000, "it is no JSON: it holds an integer of more than 4,300 digits"),
     ],

@@ -11,6 +11,7 @@ import pytest
 from python_calling import Write, fault, output
 
 from pipe_agents.python import PythonAgent
+from pipe_agents.sources import PREFIX
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Outcome
 from pipe_runner.types import ErrorKind
@@ -75,6 +76,20 @@ def test_a_file_may_have_any_name(bench: Any, write: Write, path: str) -> None:
     assert output(bench, f"{path if '/' in path else './' + path}:f").endswith(path)
 
 
+def test_files_with_like_names_are_told_apart(bench: Any, write: Write) -> None:
+    paths = ["tools/f.py", "tools/f", "tools/a.b.py", "tools/a_b.py", "tools/g.py", "tools/g/__init__.py"]
+    for path in paths:
+        write(f"def f(): return {path!r}", path)
+
+    async def each() -> list[Any]:
+        agent = PythonAgent()
+        outcomes = [await bench.perform(agent, {"call": f"{path}:f"}) for path in paths]
+        await agent.close()
+        return [outcome.output for outcome in outcomes]
+
+    assert asyncio.run(each()) == paths
+
+
 def test_links_within_the_root_are_followed(bench: Any, write: Write, tmp_path: Path) -> None:
     write("def f(): return 'linked'")
     (tmp_path / "link.py").symlink_to("tools/f.py")
@@ -95,7 +110,7 @@ def test_nothing_is_left_behind_by_a_file(bench: Any, write: Write, tmp_path: Pa
     assert output(bench, "tools/f.py:f") == "beside"
     assert sys.path == path
     assert sys.meta_path == finders
-    assert not [name for name in set(sys.modules) - modules if "tools" in name or name.startswith("_pipe_files_")]
+    assert not [name for name in set(sys.modules) - modules if "tools" in name or name.startswith(PREFIX)]
     assert not list(tmp_path.rglob("__pycache__"))
 
 
@@ -169,6 +184,9 @@ def test_the_working_directory_is_not_searched(
     [
         ("import surely_not_installed_xyz", "No module named 'surely_not_installed_xyz'"),
         ("from os import nothing_here", "cannot import name 'nothing_here'"),
+        ("from . import absent", "cannot import name 'absent' from 'tools'"),
+        ("from .absent import x", "No module named 'tools.absent'"),
+        ("class Own(Exception): pass\nraise Own('x')", "Own: x"),
         ("def f(:", "SyntaxError: invalid syntax (f.py, line 1)"),
         ("raise RuntimeError('at import')", "RuntimeError: at import"),
         ("import sys; sys.exit('bye')", "SystemExit(bye)"),
@@ -183,6 +201,7 @@ def test_a_file_that_cannot_be_loaded_fails_the_node(bench: Any, write: Write, t
     assert says in error.message
     assert "sources.py" not in (error.tail or "")
     assert "frozen importlib" not in (error.tail or "")
+    assert PREFIX not in error.message + (error.tail or "")
 
 
 def test_a_file_that_could_not_be_loaded_is_tried_again(bench: Any, write: Write) -> None:

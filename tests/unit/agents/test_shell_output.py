@@ -58,6 +58,7 @@ def test_json_keeps_falsy_values_apart(play_shell: Any, stdout: bytes, value: Js
         (b"", "stdout is not JSON: it is empty"),
         (b'{"a": 1,\n "b" 2}', "stdout is not JSON: Expecting ':' delimiter at line 2, column 6"),
         (b"1 2", "stdout is not JSON: Extra data at line 1, column 3"),
+        (b"[1,\n]", "stdout is not JSON: Expecting value at line 2, column 1"),
         (b'"no end', "stdout is not JSON: Unterminated string starting at line 1, column 1"),
         (b"[NaN]", "stdout is not JSON: NaN"),
         (b"[1e999]", "stdout[0] is not JSON: inf is no JSON number"),

@@ -46,8 +46,9 @@ def test_nothing_else_is(message: Any, told: str) -> None:
         (b"[" * 100_000, "it is nested too deep"),
         (b'{"a": "\xff"}', "it is not UTF-8"),
         (b"{", "Expecting property name"),
+        (b'{"a": 1 ,}', "Expecting property name enclosed in double quotes: line 1 column 10"),
     ],
-    ids=["digits", "deep", "bytes", "half"],
+    ids=["digits", "deep", "bytes", "half", "comma"],
 )
 def test_what_is_wrong_with_a_line_is_said_without_the_inside_of_python(line: bytes, told: str) -> None:
     with pytest.raises(Exception) as caught:

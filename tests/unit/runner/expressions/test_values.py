@@ -228,6 +228,7 @@ def test_default_and_defined_tolerate_what_is_not_there(text: str, expected: Any
         ("{{ inputs.ports.nope | length }}", "it has indexes and no key nope"),
         ("{{ inputs.host | round }}", "`round` takes a number, not the text"),
         ("{{ 'x' | fromjson }}", "is not JSON"),
+        ("{{ '[1, ]' | fromjson }}", "is not JSON: Expecting value: line 1 column 5"),
         ("{{ 'abc'.index('z') }}", "substring not found"),
         ("{{ {'a': 1} | sort(attribute='b') }}", "has no b"),
         ("{{ [1, 'a'] | sort }}", "no common order"),
