@@ -14,6 +14,8 @@ from pipe_schemas.multiples import multiple_of
 
 def validator_of(schema: Mapping[str, Any]) -> Any:
     """Of the library `jsonschema`; its errors have a place and a keyword, and no message."""
+    # Where a reference leads to a schema that names its dialect, the library would take its own rules from there on.
+    schema = {key: value for key, value in schema.items() if key != "$schema"}
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend

@@ -108,3 +108,18 @@ def test_what_fits_is_what_json_schema_says(schema: dict[str, Any], named: Any, 
     schema = {**schema, "$defs": {"d": named}}
     if not list(faults(schema)):
         assert validator_of(schema).is_valid(value) == jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+@pytest.mark.parametrize(
+    "dialect", ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]
+)
+def test_a_schema_that_names_its_dialect_and_refers_to_itself_keeps_these_rules(dialect: str, in_time: Any) -> None:
+    text = {"type": "string", "pattern": r"^(\p{L}+)+$"}
+    schema = {"$schema": dialect, "properties": {"name": text, "child": {"$ref": "#"}, "all": {"uniqueItems": True}}}
+    assert not list(faults(schema))
+    validator = validator_of(schema)
+    assert validator.is_valid({"child": {"name": "é", "child": {"all": [[1], [True]]}}})
+    assert not validator.is_valid({"child": {"name": "1"}})
+    began = time.process_time()
+    assert not validator.is_valid({"child": {"name": "a" * 5000 + "!"}})
+    assert in_time(time.process_time() - began, 1)
