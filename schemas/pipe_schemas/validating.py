@@ -12,14 +12,49 @@ from pipe_schemas.answers import part_of
 from pipe_schemas.multiples import multiple_of
 
 
-def validator_of(schema: Mapping[str, Any]) -> Any:
-    """Of the library `jsonschema`; its errors have a place and a keyword, and no message."""
+class Validator:
+    """Holds values against one schema."""
+
+    def __init__(self, inner: Any, known: dict[tuple[str, int], Any]) -> None:
+        self._inner, self._known = inner, known
+
+    def iter_errors(self, value: Any) -> Iterator[Any]:
+        """Of the library `jsonschema`; they have a place and a keyword, and no message."""
+        self._known.clear()
+        try:
+            yield from self._inner.iter_errors(value)
+        finally:
+            self._known.clear()
+
+    def is_valid(self, value: Any) -> bool:
+        return next(self.iter_errors(value), None) is None
+
+
+def validator_of(schema: Mapping[str, Any]) -> Validator:
     # Where a reference leads to a schema that names its dialect, the library would take its own rules from there on.
     schema = {key: value for key, value in schema.items() if key != "$schema"}
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
     from referencing import Registry
+
+    known: dict[tuple[str, int], Any] = {}
+    """What fits where a reference leads, while one value is checked: parts of values that are kept, so that no other
+    one has their id. Alternatives, and what asks what is evaluated, come to the same part again at each level."""
+    refers = Draft202012Validator.VALIDATORS["$ref"]
+
+    def reference(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if not isinstance(instance, dict | list):
+            yield from refers(validator, wanted, instance, own) or ()
+            return
+        key, fits = (wanted, id(instance)), True
+        if key in known:
+            return
+        for error in refers(validator, wanted, instance, own) or ():
+            fits = False
+            yield error
+        if fits:
+            known[key] = instance
 
     def pattern(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not matches(wanted, instance):
@@ -55,8 +90,8 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
 
     def unevaluated(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
         if isinstance(instance, dict):
-            known = evaluated(validator, instance, {k: v for k, v in own.items() if k != "unevaluatedProperties"})
-            yield from others(validator, wanted, instance, (key for key in instance if key not in known))
+            named = evaluated(validator, instance, {k: v for k, v in own.items() if k != "unevaluatedProperties"})
+            yield from others(validator, wanted, instance, (key for key in instance if key not in named))
 
     def evaluated(validator: Any, instance: Mapping[str, Any], part: Any) -> set[str]:
         """Properties of which a schema that the value fits says something, or one within it about the same value."""
@@ -92,6 +127,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
     kind = extend(
         Draft202012Validator,
         {
+            "$ref": reference,
             "pattern": pattern,
             "properties": properties,
             "patternProperties": pattern_properties,
@@ -101,7 +137,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
             "uniqueItems": unique,
         },
     )
-    return kind(schema, registry=Registry())
+    return Validator(kind(schema, registry=Registry()), known)
 
 
 def additional_in(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:

@@ -123,3 +123,35 @@ def test_a_schema_that_names_its_dialect_and_refers_to_itself_keeps_these_rules(
     began = time.process_time()
     assert not validator.is_valid({"child": {"name": "a" * 5000 + "!"}})
     assert in_time(time.process_time() - began, 1)
+
+
+TREE = {"properties": {"c": {"$ref": "#/$defs/n"}}}
+KINDS = [{"properties": {"c": {"$ref": "#/$defs/n"}, "k": {"const": number}}} for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"allOf": [TREE], "unevaluatedProperties": False},
+        {"anyOf": [TREE, {"required": ["d"]}], "unevaluatedProperties": False},
+        {"oneOf": KINDS},
+        {"prefixItems": [{"$ref": "#/$defs/n"}], "allOf": [{"prefixItems": [{"$ref": "#/$defs/n"}]}], **TREE},
+    ],
+)
+def test_a_tree_is_checked_in_time_that_grows_with_its_depth_only(node: dict[str, Any], in_time: Any) -> None:
+    schema = {"$defs": {"n": node}, "$ref": "#/$defs/n"}
+    assert not list(faults(schema))
+    validator, value = validator_of(schema), {"k": 1} if "oneOf" in node else {}
+    for number in range(40):
+        value = {"c": value, **({"k": 1 + number % 2} if "oneOf" in node else {})}
+    began = time.process_time()
+    assert validator.is_valid(value)
+    assert in_time(time.process_time() - began, 1)
+
+
+def test_what_fitted_once_is_looked_at_again_in_another_check() -> None:
+    schema = {"$defs": {"n": {"required": ["a"]}}, "properties": {"x": {"$ref": "#/$defs/n"}}}
+    validator, inner = validator_of(schema), {"a": 1}
+    assert validator.is_valid({"x": inner})
+    del inner["a"]
+    assert not validator.is_valid({"x": inner})
