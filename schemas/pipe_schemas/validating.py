@@ -1,5 +1,6 @@
-"""Validators of JSON Schema for values of anybody: patterns in time that grows with the text only, numbers as they are
-written, and equal what is equal as JSON. Schemas are such as `answers.faults` finds nothing in."""
+"""Validators of JSON Schema for values of anybody: patterns in time that grows with the text only, trees in time that
+grows with them, numbers as they are written, and equal what is equal as JSON. Schemas are such as `answers.faults`
+finds nothing in."""
 
 from __future__ import annotations
 
@@ -38,23 +39,31 @@ def validator_of(schema: Mapping[str, Any]) -> Validator:
     from jsonschema.validators import extend
     from referencing import Registry
 
-    known: dict[tuple[str, int], Any] = {}
-    """What fits where a reference leads, while one value is checked: parts of values that are kept, so that no other
-    one has their id. Alternatives, and what asks what is evaluated, come to the same part again at each level."""
+    known: dict[tuple[str, int], tuple[Any, ValidationError | None]] = {}
+    """What was found where a reference leads, while one value is checked: the part of the value, which is kept so that
+    no other one has its id, and the first error. Alternatives, and what asks what is evaluated, come to the same part
+    again at each level."""
     refers = Draft202012Validator.VALIDATORS["$ref"]
 
     def reference(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
         if not isinstance(instance, dict | list):
             yield from refers(validator, wanted, instance, own) or ()
             return
-        key, fits = (wanted, id(instance)), True
+        key, first = (wanted, id(instance)), None
         if key in known:
+            found = known[key][1]
+            if found is not None:  # which was told whole before
+                yield _alone(found)
             return
         for error in refers(validator, wanted, instance, own) or ():
-            fits = False
+            first = first or _alone(error)
             yield error
-        if fits:
-            known[key] = instance
+        known[key] = instance, first
+
+    def _alone(error: ValidationError) -> ValidationError:
+        """The same error, without those within it."""
+        said = {name: getattr(error, name) for name in ("validator", "validator_value", "instance", "schema")}
+        return ValidationError("", path=error.relative_path, schema_path=error.relative_schema_path, **said)
 
     def pattern(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not matches(wanted, instance):

@@ -155,3 +155,20 @@ def test_what_fitted_once_is_looked_at_again_in_another_check() -> None:
     assert validator.is_valid({"x": inner})
     del inner["a"]
     assert not validator.is_valid({"x": inner})
+
+
+@pytest.mark.parametrize("node", [{"oneOf": KINDS}, {"anyOf": KINDS}, {"allOf": [TREE, TREE]}])
+def test_a_fault_deep_in_a_tree_is_found_in_time_that_grows_with_its_depth_only(
+    node: dict[str, Any], in_time: Any
+) -> None:
+    value: Any = {"k": 3, "c": {"k": 1, "c": 7}}
+    for _ in range(30):
+        value = {"c": value, "k": 1}
+    schema = {"$defs": {"n": {"type": "object", **node}}, "$ref": "#/$defs/n"}
+    assert not list(faults(schema))
+    began = time.process_time()
+    errors = list(validator_of(schema).iter_errors(value))
+    assert in_time(time.process_time() - began, 1)
+    assert errors
+    if "allOf" in node:
+        assert {(tuple(error.absolute_path), error.validator) for error in errors} == {(("c",) * 32, "type")}
