@@ -195,7 +195,9 @@ def _advice(
 ) -> str:
     words = told.message[:4000]
     match reason:
-        case Reason.CREDENTIALS if status in (402, 429) or (status == 400 and _QUOTA.search(f"{told.code} {words}")):
+        case Reason.CREDENTIALS if status in (402, 429):
+            return "; the account has nothing left to spend"
+        case Reason.CREDENTIALS if status not in (401, 403, 407) and _QUOTA.search(f"{told.code} {words}"):
             return "; the account has nothing left to spend"
         case Reason.CREDENTIALS if _CLOCK.search(words):
             return "; the clock of this machine is wrong: set it"

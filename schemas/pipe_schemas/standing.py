@@ -15,10 +15,10 @@ def standing(text: str) -> Iterator[str]:
     """The parts of a text that may be its JSON, the likeliest first; one may come twice."""
     stripped = text.strip().removeprefix("\ufeff")
     yield stripped
-    said = stripped
+    begins = 0
     for found in _THOUGHT.finditer(stripped):
-        said = stripped[found.end() :]
-    said = said.strip()
+        begins = found.end()
+    said = stripped[begins:].strip()
     yield said
     yield from _fenced(said)
     # A value that quotes such an end; others are thoughts.

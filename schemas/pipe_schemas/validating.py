@@ -1,5 +1,6 @@
-"""Validators of JSON Schema for values of anybody: patterns in time that grows with the text only, numbers as they are
-written, and equal what is equal as JSON. Schemas are such as `answers.faults` finds nothing in."""
+"""Validators of JSON Schema for values of anybody: patterns in time that grows with the text only, trees in time that
+grows with them, numbers as they are written, and equal what is equal as JSON. Schemas are such as `answers.faults`
+finds nothing in."""
 
 from __future__ import annotations
 
@@ -12,12 +13,57 @@ from pipe_schemas.answers import part_of
 from pipe_schemas.multiples import multiple_of
 
 
-def validator_of(schema: Mapping[str, Any]) -> Any:
-    """Of the library `jsonschema`; its errors have a place and a keyword, and no message."""
+class Validator:
+    """Holds values against one schema."""
+
+    def __init__(self, inner: Any, known: dict[tuple[str, int], Any]) -> None:
+        self._inner, self._known = inner, known
+
+    def iter_errors(self, value: Any) -> Iterator[Any]:
+        """Of the library `jsonschema`; they have a place and a keyword, and no message."""
+        self._known.clear()
+        try:
+            yield from self._inner.iter_errors(value)
+        finally:
+            self._known.clear()
+
+    def is_valid(self, value: Any) -> bool:
+        return next(self.iter_errors(value), None) is None
+
+
+def validator_of(schema: Mapping[str, Any]) -> Validator:
+    # Where a reference leads to a schema that names its dialect, the library would take its own rules from there on.
+    schema = {key: value for key, value in schema.items() if key != "$schema"}
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
     from referencing import Registry
+
+    known: dict[tuple[str, int], tuple[Any, ValidationError | None]] = {}
+    """What was found where a reference leads, while one value is checked: the part of the value, which is kept so that
+    no other one has its id, and the first error. Alternatives, and what asks what is evaluated, come to the same part
+    again at each level."""
+    refers = Draft202012Validator.VALIDATORS["$ref"]
+
+    def reference(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if not isinstance(instance, dict | list):
+            yield from refers(validator, wanted, instance, own) or ()
+            return
+        key, first = (wanted, id(instance)), None
+        if key in known:
+            found = known[key][1]
+            if found is not None:  # which was told whole before
+                yield _alone(found)
+            return
+        for error in refers(validator, wanted, instance, own) or ():
+            first = first or _alone(error)
+            yield error
+        known[key] = instance, first
+
+    def _alone(error: ValidationError) -> ValidationError:
+        """The same error, without those within it."""
+        said = {name: getattr(error, name) for name in ("validator", "validator_value", "instance", "schema")}
+        return ValidationError("", path=error.relative_path, schema_path=error.relative_schema_path, **said)
 
     def pattern(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not matches(wanted, instance):
@@ -53,8 +99,8 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
 
     def unevaluated(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
         if isinstance(instance, dict):
-            known = evaluated(validator, instance, {k: v for k, v in own.items() if k != "unevaluatedProperties"})
-            yield from others(validator, wanted, instance, (key for key in instance if key not in known))
+            named = evaluated(validator, instance, {k: v for k, v in own.items() if k != "unevaluatedProperties"})
+            yield from others(validator, wanted, instance, (key for key in instance if key not in named))
 
     def evaluated(validator: Any, instance: Mapping[str, Any], part: Any) -> set[str]:
         """Properties of which a schema that the value fits says something, or one within it about the same value."""
@@ -90,6 +136,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
     kind = extend(
         Draft202012Validator,
         {
+            "$ref": reference,
             "pattern": pattern,
             "properties": properties,
             "patternProperties": pattern_properties,
@@ -99,7 +146,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
             "uniqueItems": unique,
         },
     )
-    return kind(schema, registry=Registry())
+    return Validator(kind(schema, registry=Registry()), known)
 
 
 def additional_in(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:

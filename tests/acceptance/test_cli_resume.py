@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipe_runner.recordings.entry import Entry
+from pipe_runner.recordings.folder import Folder
+
 FILE = """version: 1
 inputs: {n: {type: integer, default: 1}}
 nodes: {a: {run: "false"}, b: {run: "echo {{ inputs.n }}", needs: [a]}}
@@ -46,6 +49,21 @@ def test_s11_a_request_that_holds_something_else_is_told(pipe: Any, change: dict
     done = pipe("resume", run.name)
     assert done.returncode == 74, done.stderr
     assert "it holds something else" in done.stderr
+
+
+def test_a_run_of_some_nodes_that_begins_again_leaves_the_recordings_of_others(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo a}, b: {run: echo b}}\n")
+    recordings = pipe.folder / "calls"
+    kept = Folder(str(recordings))
+    kept.clear()
+    for node in ("a", "b"):
+        kept.write(Entry("model", node, 1, 1, {"prompt": "x"}, 1))
+    assert pipe("run", "p.yml", "--only", "a").returncode == 0
+    (run,) = (pipe.folder / ".pipe" / "runs").iterdir()
+    (run / "log.jsonl").write_text("")
+    done = pipe("resume", run.name, "--record", "calls")
+    assert done.returncode == 0, done.stderr
+    assert [entry.node for entry in kept.read()] == ["b"]
 
 
 def test_a_blob_that_is_gone_is_no_reason_to_write_again(pipe: Any) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.words import Given
 from pipe_runner.engine import RunSettings
-from pipe_runner.engine.settings import DEFAULT_GRACE
+from pipe_runner.engine.settings import DEFAULT_GRACE, words_of_recordings
 from pipe_runner.errors import UsageError
 from pipe_runner.text import shown_path
 from pipe_runner.types import Durability
@@ -116,23 +116,14 @@ def folders(given: Given) -> tuple[str | None, str | None]:
 
 def recording_words(given: Given) -> list[str]:
     """`--record DIR` or `--replay DIR` as they were given, for a command that goes on with the run."""
-    from shlex import quote
-
     named = given.as_dict()
-    return [word for flag in ("record", "replay") if named.get(flag) for word in (f"--{flag}", quote(named[flag]))]
+    return words_of_recordings(named.get("record"), named.get("replay"))
 
 
 def recorded_words(run: Run) -> list[str]:
     """The same of a run that was, as its log has it."""
-    from shlex import quote
-
-    named = {"record": run.record, "replay": run.replay}
-    return [
-        word
-        for flag, path in named.items()
-        if path is not None
-        for word in (f"--{flag}", quote(shown_path(os.path.join(run.root, path))))
-    ]
+    folders = (None if path is None else shown_path(os.path.join(run.root, path)) for path in (run.record, run.replay))
+    return words_of_recordings(*folders)
 
 
 def cache_domain(given: Given, environ: Mapping[str, str] = os.environ) -> str:

@@ -182,7 +182,8 @@ def open_resume(
             reasons = reasons_to_rerun(run, nodes, plan)
         gained = _gained(run, plan) if begun and not done else {}
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
-        granted = _grant(plan, wanted, environ, registry, settings, anew=not begun)
+        again = settings if begun else settings._replace(only=settings.only or only)  # as it was started
+        granted = _grant(plan, wanted, environ, registry, again, anew=not begun)
         refuse_secrets(gained, granted)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
         undo.callback(journal.close)

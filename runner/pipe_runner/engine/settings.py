@@ -72,12 +72,17 @@ class RunSettings(NamedTuple):
     @property
     def recording_words(self) -> list[str]:
         """`--record DIR` or `--replay DIR`, for a command that goes on with the run."""
-        from shlex import quote
-
-        given = {"--record": self.record, "--replay": self.replay}
-        return [word for flag, path in given.items() if path is not None for word in (flag, quote(path))]
+        return words_of_recordings(self.record, self.replay)
 
     @property
     def looks_back(self) -> bool:
         """Whether what earlier runs gave counts, and what this one gives later: not where it must go as it is told."""
         return self.keeps and not self.record and not self.replay
+
+
+def words_of_recordings(record: str | None, replay: str | None) -> list[str]:
+    """The flags with their folders, as a shell takes them."""
+    from shlex import quote
+
+    given = {"--record": record, "--replay": replay}
+    return [word for flag, path in given.items() if path is not None for word in (flag, quote(path))]

@@ -7,9 +7,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 from pipe_runner.spending.scopes import Scope
 from pipe_runner.spent import SetAside
+
+_FEW: Final = 64
+"""Calls of which it doesn't matter whether they are still kept once they wait no more."""
 
 
 class Waiting:
@@ -31,11 +35,22 @@ class Lane:
         self._by_tokens: list[tuple[int, int, Waiting]] = []
         self._by_cost: list[tuple[int, int, Waiting]] = []
         """The largest first."""
+        self._room = _FEW
 
     def add(self, waiting: Waiting) -> None:
+        if max(len(self._by_tokens), len(self._by_cost)) >= self._room:
+            self._forget()
         self._queue.append(waiting)
         heappush(self._by_tokens, (-waiting.most.tokens, waiting.number, waiting))
         heappush(self._by_cost, (-(waiting.most.cost or 0), waiting.number, waiting))
+
+    def _forget(self) -> None:
+        """Drop those that wait no more, wherever they stand, so that a lane which is never empty holds few of them."""
+        self._queue = deque(one for one in self._queue if not one.go.done())
+        for heap in (self._by_tokens, self._by_cost):
+            heap[:] = [one for one in heap if not one[2].go.done()]
+            heapify(heap)
+        self._room = 2 * max(len(self._by_tokens), len(self._by_cost)) + _FEW
 
     @property
     def first(self) -> Waiting | None:

@@ -151,7 +151,15 @@ def test_a_pattern_takes_time_that_grows_with_the_answer_only(in_time: Any) -> N
     assert in_time(time.process_time() - began, 1)
 
 
-@pytest.mark.parametrize("text", ["```\n" + " " * 2_000_000, "```\n" * 300_000, "```json\n" + "{" * 100 + "\n" * 10**6])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\n" + " " * 2_000_000,
+        "```\n" * 300_000,
+        "```json\n" + "{" * 100 + "\n" * 10**6,
+        "</think>" * 200_000,
+    ],
+)
 def test_r4_no_answer_takes_long_to_read(text: str, in_time: Any) -> None:
     began = time.process_time()
     with pytest.raises(Misfit):

@@ -216,6 +216,16 @@ def test_an_account_with_nothing_left_is_no_matter_of_the_question(status: int, 
     found = fault(status, said, code)
     assert found.reason is Reason.CREDENTIALS
     assert found.message.endswith("; the account has nothing left to spend")
+    within = in_stream("it", {"error": {"message": said, "code": code}}, str)
+    if within.reason is Reason.CREDENTIALS:
+        assert within.message.endswith("; the account has nothing left to spend")
+
+
+@pytest.mark.parametrize("code", ["insufficient_quota", None])
+def test_an_account_with_nothing_left_is_told_as_that_within_an_answer(code: Any) -> None:
+    found = in_stream("it", {"error": {"message": OPENAI, "code": code}}, str)
+    assert found.reason is Reason.CREDENTIALS
+    assert found.message.endswith("; the account has nothing left to spend")
 
 
 @pytest.mark.parametrize(

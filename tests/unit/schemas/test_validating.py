@@ -108,3 +108,67 @@ def test_what_fits_is_what_json_schema_says(schema: dict[str, Any], named: Any, 
     schema = {**schema, "$defs": {"d": named}}
     if not list(faults(schema)):
         assert validator_of(schema).is_valid(value) == jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+@pytest.mark.parametrize(
+    "dialect", ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]
+)
+def test_a_schema_that_names_its_dialect_and_refers_to_itself_keeps_these_rules(dialect: str, in_time: Any) -> None:
+    text = {"type": "string", "pattern": r"^(\p{L}+)+$"}
+    schema = {"$schema": dialect, "properties": {"name": text, "child": {"$ref": "#"}, "all": {"uniqueItems": True}}}
+    assert not list(faults(schema))
+    validator = validator_of(schema)
+    assert validator.is_valid({"child": {"name": "é", "child": {"all": [[1], [True]]}}})
+    assert not validator.is_valid({"child": {"name": "1"}})
+    began = time.process_time()
+    assert not validator.is_valid({"child": {"name": "a" * 5000 + "!"}})
+    assert in_time(time.process_time() - began, 1)
+
+
+TREE = {"properties": {"c": {"$ref": "#/$defs/n"}}}
+KINDS = [{"properties": {"c": {"$ref": "#/$defs/n"}, "k": {"const": number}}} for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"allOf": [TREE], "unevaluatedProperties": False},
+        {"anyOf": [TREE, {"required": ["d"]}], "unevaluatedProperties": False},
+        {"oneOf": KINDS},
+        {"prefixItems": [{"$ref": "#/$defs/n"}], "allOf": [{"prefixItems": [{"$ref": "#/$defs/n"}]}], **TREE},
+    ],
+)
+def test_a_tree_is_checked_in_time_that_grows_with_its_depth_only(node: dict[str, Any], in_time: Any) -> None:
+    schema = {"$defs": {"n": node}, "$ref": "#/$defs/n"}
+    assert not list(faults(schema))
+    validator, value = validator_of(schema), {"k": 1} if "oneOf" in node else {}
+    for number in range(40):
+        value = {"c": value, **({"k": 1 + number % 2} if "oneOf" in node else {})}
+    began = time.process_time()
+    assert validator.is_valid(value)
+    assert in_time(time.process_time() - began, 1)
+
+
+def test_what_fitted_once_is_looked_at_again_in_another_check() -> None:
+    schema = {"$defs": {"n": {"required": ["a"]}}, "properties": {"x": {"$ref": "#/$defs/n"}}}
+    validator, inner = validator_of(schema), {"a": 1}
+    assert validator.is_valid({"x": inner})
+    del inner["a"]
+    assert not validator.is_valid({"x": inner})
+
+
+@pytest.mark.parametrize("node", [{"oneOf": KINDS}, {"anyOf": KINDS}, {"allOf": [TREE, TREE]}])
+def test_a_fault_deep_in_a_tree_is_found_in_time_that_grows_with_its_depth_only(
+    node: dict[str, Any], in_time: Any
+) -> None:
+    value: Any = {"k": 3, "c": {"k": 1, "c": 7}}
+    for _ in range(30):
+        value = {"c": value, "k": 1}
+    schema = {"$defs": {"n": {"type": "object", **node}}, "$ref": "#/$defs/n"}
+    assert not list(faults(schema))
+    began = time.process_time()
+    errors = list(validator_of(schema).iter_errors(value))
+    assert in_time(time.process_time() - began, 1)
+    assert errors
+    if "allOf" in node:
+        assert {(tuple(error.absolute_path), error.validator) for error in errors} == {(("c",) * 32, "type")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from pipe_runner.errors import StorageError
 from pipe_runner.plan import Budget, Plan
 from pipe_runner.ports import Attempt
 from pipe_runner.run import NodeState, Run
+from pipe_runner.spending.lanes import Lanes
 from pipe_runner.spending.purse import BudgetPurse
 from pipe_runner.spending.scopes import Scopes
+from pipe_runner.spent import SetAside
 from pipe_runner.testing import FakeClock, MemoryJournal
 from pipe_runner.types import ErrorKind
 
@@ -120,6 +123,29 @@ def test_an_answer_costs_few_looks_however_many_wait(monkeypatch: pytest.MonkeyP
             assert len(looks) < 10
 
     in_world(plan(node("a"), budget=Budget(max_tokens=1000)), scenario)
+
+
+def test_a_call_that_waits_no_more_is_forgotten_also_while_others_always_wait() -> None:
+    """Calls that grow, as those of talks with tools do, were never the largest once they were out."""
+    forgotten: list[weakref.ref[Any]] = []
+
+    async def scenario() -> None:
+        lanes, scopes = Lanes(), Scopes(plan(node("a"), budget=Budget(max_tokens=10**9)), Run()).of("a")
+        before = None
+        for size in range(2000):
+
+            def take() -> str:
+                return ""
+
+            forgotten.append(weakref.ref(take))
+            waiting = lanes.add(scopes, SetAside(size, size), take)
+            if before is not None:
+                before.go.set_result("")
+            before = waiting
+            assert [list(lane.largest()) for lane in lanes.all()] == [[waiting] * 2]
+        assert sum(one() is not None for one in forgotten) < 200
+
+    asyncio.run(scenario())
 
 
 def test_those_that_can_not_fit_any_more_are_told_at_once_behind_others_that_still_wait() -> None:
