@@ -12,11 +12,15 @@ from typing import Any
 from pipe_schemas.answers import part_of
 from pipe_schemas.multiples import multiple_of
 
+Known = dict[tuple[int, int], tuple[Any, Any, Any]]
+"""What was found where a reference leads, while one value is checked: the schema that refers and the part of the value,
+which are kept so that no others have their ids, and the first error."""
+
 
 class Validator:
     """Holds values against one schema."""
 
-    def __init__(self, inner: Any, known: dict[tuple[str, int], Any]) -> None:
+    def __init__(self, inner: Any, known: Known) -> None:
         self._inner, self._known = inner, known
 
     def iter_errors(self, value: Any) -> Iterator[Any]:
@@ -39,31 +43,7 @@ def validator_of(schema: Mapping[str, Any]) -> Validator:
     from jsonschema.validators import extend
     from referencing import Registry
 
-    known: dict[tuple[str, int], tuple[Any, ValidationError | None]] = {}
-    """What was found where a reference leads, while one value is checked: the part of the value, which is kept so that
-    no other one has its id, and the first error. Alternatives, and what asks what is evaluated, come to the same part
-    again at each level."""
-    refers = Draft202012Validator.VALIDATORS["$ref"]
-
-    def reference(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
-        if not isinstance(instance, dict | list):
-            yield from refers(validator, wanted, instance, own) or ()
-            return
-        key, first = (wanted, id(instance)), None
-        if key in known:
-            found = known[key][1]
-            if found is not None:  # which was told whole before
-                yield _alone(found)
-            return
-        for error in refers(validator, wanted, instance, own) or ():
-            first = first or _alone(error)
-            yield error
-        known[key] = instance, first
-
-    def _alone(error: ValidationError) -> ValidationError:
-        """The same error, without those within it."""
-        said = {name: getattr(error, name) for name in ("validator", "validator_value", "instance", "schema")}
-        return ValidationError("", path=error.relative_path, schema_path=error.relative_schema_path, **said)
+    known: Known = {}
 
     def pattern(validator: Any, wanted: str, instance: Any, own: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not matches(wanted, instance):
@@ -136,7 +116,7 @@ def validator_of(schema: Mapping[str, Any]) -> Validator:
     kind = extend(
         Draft202012Validator,
         {
-            "$ref": reference,
+            "$ref": remembering(Draft202012Validator.VALIDATORS["$ref"], known),
             "pattern": pattern,
             "properties": properties,
             "patternProperties": pattern_properties,
@@ -147,6 +127,34 @@ def validator_of(schema: Mapping[str, Any]) -> Validator:
         },
     )
     return Validator(kind(schema, registry=Registry()), known)
+
+
+def remembering(refers: Any, known: Known) -> Any:
+    """The rule of a library for `$ref`, which looks once at what it leads to: alternatives, and what asks what is
+    evaluated, come to the same part of a value again at each level, so the time would double with each."""
+    from jsonschema.exceptions import ValidationError
+
+    def reference(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        if not isinstance(instance, dict | list):
+            yield from refers(validator, wanted, instance, own) or ()
+            return
+        key, first = (id(own), id(instance)), None
+        if key in known:
+            found = known[key][2]
+            if found is not None:  # which was told whole before
+                yield alone(found)
+            return
+        for error in refers(validator, wanted, instance, own) or ():
+            first = first or alone(error)
+            yield error
+        known[key] = own, instance, first
+
+    def alone(error: ValidationError) -> ValidationError:
+        """The same error, without those within it."""
+        said = {name: getattr(error, name) for name in ("validator", "validator_value", "instance", "schema")}
+        return ValidationError(error.message, path=error.relative_path, schema_path=error.relative_schema_path, **said)
+
+    return reference
 
 
 def additional_in(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:

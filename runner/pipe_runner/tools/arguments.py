@@ -66,11 +66,16 @@ def _validator(schema: str) -> Any:
     from referencing import Registry
 
     from pipe_schemas.multiples import multiple_of
+    from pipe_schemas.validating import Known, Validator, remembering
 
     found = json.loads(schema)
     kind: Any = validator_for(found, default=Draft202012Validator)
     kind.check_schema(found)
-    return extend(kind, {"multipleOf": multiple_of})(_without_patterns(found), registry=Registry())
+    known: Known = {}
+    rules = {"multipleOf": multiple_of}
+    if not any(f'"{key}"' in schema for key in ("$dynamicRef", "$recursiveRef")):  # which lead elsewhere on another way
+        rules["$ref"] = remembering(kind.VALIDATORS["$ref"], known)
+    return Validator(extend(kind, rules)(_without_patterns(found), registry=Registry()), known)
 
 
 def _without_patterns(schema: Any) -> Any:

@@ -123,3 +123,24 @@ def test_a_digest_is_of_what_is_said_in_whatever_order() -> None:
     second = {**TOOL, "name": "u"}
     assert list_digest([TOOL, second]) == list_digest([second, TOOL])
     assert list_digest([TOOL]) != list_digest([TOOL, second])
+
+
+@pytest.mark.parametrize(
+    "draft", ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]
+)
+def test_r4_a_tree_of_alternatives_is_checked_in_time_that_grows_with_it(draft: str) -> None:
+    kinds = [
+        {"type": "object", "properties": {"a": {"$ref": "#/definitions/n"}, "k": {"const": k}}, "required": ["k"]}
+        for k in (1, 2)
+    ]
+    schema: Any = {
+        "$schema": draft,
+        "properties": {"t": {"$ref": "#/definitions/n"}},
+        "definitions": {"n": {"oneOf": kinds}},
+    }
+    fits: Any = {"k": 1}
+    differs: Any = {"k": 3}
+    for _ in range(40):
+        fits, differs = {"k": 2, "a": fits}, {"k": 2, "a": differs}
+    assert misfits(schema, {"t": fits}) == []
+    assert misfits(schema, {"t": differs})[0].startswith("t: {'k': 2")
