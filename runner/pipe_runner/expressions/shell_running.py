@@ -48,6 +48,9 @@ _QUOTING: Final = re.compile(r"shlex|quotemeta|[sS]hellescape|Shellwords|escapes
 """What makes one word of a text for a shell, or reads it as data."""
 MAX_CODE: Final = 10_000
 """Characters of code that are looked at."""
+_HOLDING: Final = r"(?<![\w$])(%s)\s{0,2}=\s{0,2}\"(?![^\"]{0,300}sh\b)[^\"\\]{0,300}\"\s{0,2}(?=[;})\n]|\Z)"
+"""A variable of awk's that is given a text, which is no shell."""
+_MOST_HOLDING: Final = 5
 
 
 def runs_values(name: str, words: Sequence[Word]) -> tuple[bool, bool]:
@@ -58,4 +61,20 @@ def runs_values(name: str, words: Sequence[Word]) -> tuple[bool, bool]:
     code = code_of(name, words) if pattern is not None else None
     if pattern is None or not code or len(code) > MAX_CODE or re.search(pattern, code) is None or _QUOTING.search(code):
         return False, False
+    if kind == "awk" and re.search(pattern, _settled(code, words)) is None:
+        return False, False
     return True, kind == "awk" or ARGUMENTS.search(OPENED.sub("", code)) is not None
+
+
+def _settled(code: str, words: Sequence[Word]) -> str:
+    """Code of awk's without variables that hold texts which stand in it and nothing else, where those are run:
+    `cmd = "date"; cmd | getline now`."""
+    code = "\n".join(filter(None, (" ".join(line.split()) for line in code.split("\n"))))
+    given = {word.text.removeprefix("-v").partition("=")[0] for word in words}
+    for name in sorted(set(re.findall(_HOLDING % r"[A-Za-z_]\w*", code)) - given)[:_MOST_HOLDING]:
+        rest = re.sub(_HOLDING % name, "", code)
+        rest = re.sub(rf"\b(?:close|system) ?\( ?{name} ?\)|\|&? ?{name} ?(?=[;}}\n]|\Z)", "", rest)
+        rest = re.sub(rf"([(){{;\n&!] ?|\A ?){name} ?\|&? ?getline\b", r"\1", rest)
+        if re.search(rf"\b{name}\b", rest) is None:
+            code = rest
+    return code
