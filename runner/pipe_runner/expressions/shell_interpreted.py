@@ -13,7 +13,7 @@ from pipe_runner.expressions.shell_leading import begins, choose_data, could_be_
 from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT, Word
 from pipe_runner.expressions.shell_others import as_commands
-from pipe_runner.expressions.shell_running import runs_values
+from pipe_runner.expressions.shell_running import handed_on, runs_values
 from pipe_runner.expressions.shell_spoken import awk_says, code_of, looked_up, passes
 from pipe_runner.expressions.shell_tools import jq_operands
 
@@ -135,6 +135,8 @@ def _pasted(text: str) -> frozenset[str]:
 def _run_values(command: Command, index: int, name: str, program: Interpreter) -> None:
     """Code that stands there and runs what it makes of its arguments, of what it reads, or of the environment."""
     words = command.words[index + 1 :]
+    if (begin := handed_on(name, words)) is not None:
+        command.again(index + 1 + begin)
     running, given = runs_values(name, words)
     if not running:
         return
