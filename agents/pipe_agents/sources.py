@@ -119,10 +119,12 @@ class _ByName:
     ) -> importlib.machinery.ModuleSpec | None:
         if not fullname.startswith(PREFIX):
             return None
-        prefix = fullname.removeprefix(PREFIX).partition(".")[0].rpartition("_")[0]
-        key = f"{PREFIX}{prefix}_"
+        found = _NAME.match(fullname)
+        if found is None:
+            raise ImportError("attempted relative import beyond top-level package")
+        key = found["prefix"]
         if key not in _OPEN:
-            Sources(_decoded(prefix.partition("_")[2]), key)
+            Sources(_decoded(found["root"]), key)
         sources = _OPEN[key]
         return None if sources is None else sources.find_spec(fullname)
 
@@ -139,10 +141,12 @@ def find_by_name() -> None:
 
 def readable(text: str) -> str:
     """A text of Python's in which the names of these modules stand, with what people know of them: `tools.clean`."""
-    return _NAME.sub(lambda found: _shown(_decoded(found[1]), found[2]), text)
+    return _NAME.sub(lambda found: _shown(_decoded(found["folder"]), found["dot"]), text)
 
 
-_NAME: Final = re.compile(rf"{re.escape(PREFIX)}[0-9]+_[0-9a-f]+_([0-9a-f]+)(\.?)")
+_NAME: Final = re.compile(
+    rf"(?P<prefix>{re.escape(PREFIX)}[0-9]+_(?P<root>(?:[0-9a-f]{{2}})+)_)(?P<folder>(?:[0-9a-f]{{2}})+)(?P<dot>\.?)"
+)
 
 
 def _shown(folder: str, dot: str) -> str:

@@ -50,9 +50,10 @@ class Run(State):
     error: Mapping[str, Any] | None = None
     git_sha: str | None = None
     only: tuple[str, ...] = ()
+    """What `--only` named when the run was started."""
     record: str | None = None
     replay: str | None = None
-    """What `--only` named when the run was started."""
+    """Folders of recordings that the run was started with, or last resumed."""
     aside: Mapping[tuple[str, str], NodeState] = MappingProxyType({})
     """Of nodes and items that are not there any more: those that may have acted once, by node and key."""
     ledger: Ledger | None = None

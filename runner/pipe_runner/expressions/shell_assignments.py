@@ -21,9 +21,9 @@ _BRACES: Final = "{% raw %}{{{% endraw %}"
 _UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
 
 
-def _read_again(word: Word) -> str | None:
+def _read_again(word: Word, quotes: bool) -> str | None:
     """The text of a word as another shell reads it, with an expression for each value that is a plain word, or in
-    quotes; nothing where it isn't known."""
+    `quotes`; nothing where it isn't known."""
     made, holes, parts = "", iter(word.holes), iter(word.parts)
     if word.text.count(HOLE) != len(word.holes) or word.text.count(EXPANSION) != len(word.parts):
         return None
@@ -31,7 +31,7 @@ def _read_again(word: Word) -> str | None:
         if piece == HOLE:
             piece = next(holes).plain
         elif piece == EXPANSION:
-            piece = _QUOTED if _is_in_quotes(next(parts)) else ""
+            piece = _QUOTED if _is_in_quotes(next(parts)) and quotes else ""
         else:
             made += piece.replace("{{", _BRACES)
             continue
@@ -76,10 +76,10 @@ class ShellAssignments(ShellTests):
         if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
             facts.takes.append(name)
 
-    def carried(self, words: Sequence[Word]) -> tuple[str, Facts] | None:
+    def carried(self, words: Sequence[Word], *, quotes: bool) -> tuple[str, Facts] | None:
         """These words as the text of another shell, and what it reads; nothing where it may not read them: unless all
-        values in them are plain words, or in quotes, and stand where it takes any value for data."""
-        texts = [_read_again(word) for word in words]
+        values in them are plain words, or in `quotes` that it knows, and stand where it takes any value for data."""
+        texts = [_read_again(word, quotes) for word in words]
         if not any(word.holes or word.parts for word in words) or None in texts:
             return None
         within = type(self)(" ".join(filter(None, texts)))

@@ -13,8 +13,8 @@ from pipe_runner.expressions.shell_leading import begins, choose_data, could_be_
 from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT, Word
 from pipe_runner.expressions.shell_others import as_commands
-from pipe_runner.expressions.shell_running import runs_values
-from pipe_runner.expressions.shell_spoken import looked_up, passes
+from pipe_runner.expressions.shell_running import handed_on, runs_values
+from pipe_runner.expressions.shell_spoken import awk_says, code_of, looked_up, passes
 from pipe_runner.expressions.shell_tools import jq_operands
 
 if TYPE_CHECKING:
@@ -135,17 +135,25 @@ def _pasted(text: str) -> frozenset[str]:
 def _run_values(command: Command, index: int, name: str, program: Interpreter) -> None:
     """Code that stands there and runs what it makes of its arguments, of what it reads, or of the environment."""
     words = command.words[index + 1 :]
+    if (begin := handed_on(name, words)) is not None:
+        command.again(index + 1 + begin)
     running, given = runs_values(name, words)
     if not running:
         return
     message = f"the {program.what} code runs text that it makes of the value"
     for word in words if given else ():
-        if word.rich and (program.what != "awk" or ASSIGNED.match(word.text.removeprefix("-v"))):
+        if word.rich and (program.what != "awk" or _is_used(name, word, words)):
             command.code(word, message, _APART)
     if program.what in ("awk", "sed") or passes(name, words):
         command.facts.reads.append((f"the code within {name}", _APART))
     for variable in looked_up(name, words):
         command.scan.flows.coded.append((command.scan.flows.key(variable), "", _APART))
+
+
+def _is_used(name: str, word: Word, words: list[Word]) -> bool:
+    """Whether awk's code does more than compare with a variable that is set there."""
+    found, code = ASSIGNED.match(word.text.removeprefix("-v")), code_of(name, words) or ""
+    return found is not None and (f"[{found[1]}" in code.replace(" ", "") or awk_says(found[1], code))
 
 
 def _run_by_module(command: Command, index: int, module: str, program: Interpreter) -> None:

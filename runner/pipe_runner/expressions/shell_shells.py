@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def inspect_shell(command: Command, index: int) -> None:
     """`sh -c CODE`, `sh FILE`, and the shell that reads its standard input."""
-    code = False
+    code, name = False, command.words[index].text.rsplit("/", 1)[-1]
     at = index + 1
     stdin = False
     while at < len(command.words):
@@ -44,7 +44,8 @@ def inspect_shell(command: Command, index: int) -> None:
     operand = command.words[at] if at < len(command.words) else None
     if code:
         if operand is not None:
-            command.script([operand], "the value becomes part of shell code", SH_HINT, command.words[at + 1 :])
+            message, bash = "the value becomes part of shell code", name in ("bash", "rbash")
+            command.script([operand], message, SH_HINT, command.words[at + 1 :], quotes=bash)
     elif operand is not None and not stdin:
         command.split([at])
         for word in command.operands_at(at):
@@ -60,4 +61,4 @@ def inspect_shell(command: Command, index: int) -> None:
     if not code and fed and command.words[0].text not in CONTAINERS:
         command.facts.runs = command.words[at + (not stdin) :]
     if not code and (operand is None or stdin or not command.is_file(operand)):
-        command.facts.reads.append((command.words[index].text.rsplit("/", 1)[-1], SH_HINT))
+        command.facts.reads.append((name, SH_HINT))

@@ -120,7 +120,7 @@ class ShellSource:
             hole.plain = self.text[start : hole.end]
         return hole
 
-    def carried(self, words: list[Word]) -> tuple[str, Facts] | None:
+    def carried(self, words: list[Word], *, quotes: bool) -> tuple[str, Facts] | None:
         """These words as the text of another shell, if it may read them; shell_assignments.py knows how."""
         raise NotImplementedError
 

@@ -92,7 +92,7 @@ def says(name: str, words: Sequence[Word]) -> bool:
     if name in _AWKS:
         program = _program(words)
         given = {found[1] for word in words if word.rich and (found := _GIVEN.match(word.text))}
-        return "ARGV" in program or any(each in _BETWEEN or _awk_says(each, program) for each in given)
+        return "ARGV" in program or any(each in _BETWEEN or awk_says(each, program) for each in given)
     if name in _JQS:
         program = _program(words)
         pairs = zip(words, words[1:], words[2:], strict=False)
@@ -199,7 +199,7 @@ def _program(words: Sequence[Word]) -> str:
     return "\n".join(word.text for word in words if not word.holes and not _GIVEN.match(word.text))
 
 
-def _awk_says(name: str, program: str) -> bool:
+def awk_says(name: str, program: str) -> bool:
     """Whether a variable of awk stands elsewhere than in a comparison, as a key, or as the number of a field."""
     compared = rf"(?:[=!]=|!?~|[<>]=?)\s*{name}\b|\b{name}\s*(?:[=!]=|!?~|[<>])|[$\[]{name}\b"
     return re.search(rf"\b{name}\b", re.sub(compared, "", program)) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS, WRAPPERS
 from pipe_runner.expressions.shell_files import choose_parts
@@ -58,19 +58,42 @@ _HANDING: Final = {
     "cf": {"ssh": 1, "run-task": 1},
 }
 """Programs, their subcommands behind which a command for a shell stands, and the operands before that."""
+_TAKEN_BY_CONSUL: Final = """
+    -node -service -tag -wait -wait-repl -prefix -datacenter -n -name -monitor-retry -timeout -token -token-file
+    -http-addr -ca-file -ca-path -client-cert -client-key -namespace
+"""
+_OF_CONSUL: Final = frozenset(_TAKEN_BY_CONSUL.split())
+"""Options of consul's that take a value."""
+_NO_COMMAND: Final = re.compile(r"(?:cwd|runas|group|timeout|umask|stdin|bg|output_\w+|hide_output|success_\w+)=")
+"""What stands in salt's arguments beside the command."""
+
+
+class _Console(NamedTuple):
+    """What takes code behind an option or a subcommand."""
+
+    what: str
+    verbs: str = ""
+    """Subcommands of which the first operand is code."""
+    code: str = ""
+    """Options whose value is code."""
+    within: str = ""
+    """Subcommands that have these options; all, where none is named."""
+    taking: str = ""
+    """Other options with a value."""
+
+
 _CONSOLES: Final = {
-    "rails": ("Ruby", "runner r", ""),
-    "wp": ("PHP", "eval", "--exec"),
-    "drush": ("PHP", "php:eval php-eval ev eval", ""),
-    "mix": ("Elixir", "eval", "-e --eval"),
-    "iex": ("Elixir", "", "-e --eval"),
-    "erl": ("Erlang", "", "-eval"),
-    "ghc": ("Haskell", "", "-e"),
-    "kotlin": ("Kotlin", "", "-e"),
-    "artisan": ("PHP", "", "--execute"),
-    "manage.py": ("Python", "", "-c --command"),
+    "rails": _Console("Ruby", "runner r", taking="-e --environment"),
+    "wp": _Console("PHP", "eval", "--exec"),
+    "drush": _Console("PHP", "php:eval php-eval ev eval", taking="-l --uri -r --root"),
+    "mix": _Console("Elixir", "eval", "-e --eval"),
+    "iex": _Console("Elixir", code="-e --eval"),
+    "erl": _Console("Erlang", code="-eval"),
+    "ghc": _Console("Haskell", code="-e"),
+    "kotlin": _Console("Kotlin", code="-e"),
+    "artisan": _Console("PHP", code="--execute", within="tinker"),
+    "manage.py": _Console("Python", code="-c --command", within="shell shell_plus"),
 }
-"""Programs, the language of their code, the subcommands that take some, and the options."""
 _OF_CONSOLE: Final = "give the value by the environment: X={{ x }} …, and read that in the code"
 _OF_UNIT: Final = "systemd runs what this property says"
 _SEVERAL: Final = "systemd makes several variables of a value with spaces"
@@ -239,9 +262,13 @@ def _handed(command: Command, index: int) -> None:
     verbs = _HANDING[name]
     at = next((at for at in range(index + 1, len(words)) if words[at].text in verbs), None)
     if at is not None:
-        options, rest = command.options(at, "lpLRDoiJc", ("--command", "--login", "--port"), permute=name == "cf")
+        if name == "consul":
+            options, rest = command.options(at, "", _OF_CONSUL, single=True)
+        else:
+            options, rest = command.options(at, "lpLRDoiJc", ("--command", "--login", "--port"), permute=name == "cf")
         told = [value for option, value in options if option in ("-c", "--command") and value is not None]
         running = [words[place] for place in rest[verbs[words[at].text] :]]
+        running = [word for word in running if name != "salt" or _NO_COMMAND.match(word.text) is None]
         for each in ([value] for value in told) if name == "cf" else [running]:
             command.shell_code(each, _SHELL, "send it on standard input, or as a variable of the environment")
 
@@ -256,13 +283,17 @@ def _dashed(command: Command, index: int) -> None:
 def _console(command: Command, index: int) -> None:
     """Consoles of frameworks and languages that take code behind an option or a subcommand."""
     name = command.words[index].text.rsplit("/", 1)[-1]
-    what, verbs, code = _CONSOLES[name]
-    options, rest = command.options(index, "", frozenset(code.split()), permute=True, single=True)
+    console = _CONSOLES[name]
+    code, message = console.code.split(), f"the value becomes part of {console.what} code"
+    long = frozenset([*code, *console.taking.split()])
+    options, operands = command.options(index, "", long, permute=True, single=True)
+    rest = [command.words[at] for at in operands if name != "drush" or not command.words[at].text.startswith("@")]
+    verb = rest[0].text if rest else ""
     for option, value in options:
-        if option in code.split() and value is not None:
-            command.code(value, f"the value becomes part of {what} code", _OF_CONSOLE)
-    if len(rest) > 1 and command.words[rest[0]].text in verbs.split():
-        command.code(command.words[rest[1]], f"the value becomes part of {what} code", _OF_CONSOLE)
+        if option in code and value is not None and (not console.within or verb in console.within.split()):
+            command.code(value, message, _OF_CONSOLE)
+    if len(rest) > 1 and verb in console.verbs.split():
+        command.code(rest[1], message, _OF_CONSOLE)
 
 
 def _heroku(command: Command, index: int) -> None:

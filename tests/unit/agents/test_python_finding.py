@@ -76,6 +76,15 @@ def test_a_file_may_have_any_name(bench: Any, write: Write, path: str) -> None:
     assert output(bench, f"{path if '/' in path else './' + path}:f").endswith(path)
 
 
+@pytest.mark.parametrize("line", ["from ..lib import g", "from .. import g", "from ..lib.g import f"])
+def test_s11_an_import_from_above_a_files_folder_is_told_as_python_tells_it(
+    bench: Any, write: Write, line: str
+) -> None:
+    write("def f(): return 1", "lib/g.py")
+    write(f"{line}\ndef f(): return 1")
+    assert fault(bench, "tools/f.py:f").message == "ImportError: attempted relative import beyond top-level package"
+
+
 def test_files_with_like_names_are_told_apart(bench: Any, write: Write) -> None:
     paths = ["tools/f.py", "tools/f", "tools/a.b.py", "tools/a_b.py", "tools/g.py", "tools/g/__init__.py"]
     for path in paths:
