@@ -292,10 +292,10 @@ class Command:
         if any(not FILTERS.isdisjoint(facts.hands) for facts in word.commands):
             self.facts.reads.append((self.words[0].text, hint))
 
-    def shell_code(self, words: list[Word], message: str, hint: str, *, quotes: bool = False) -> bool:
+    def shell_code(self, words: list[Word], message: str, hint: str) -> bool:
         """Words that a shell elsewhere reads as its text, with a space between each two; whether it may read values
-        there. `quotes`: it knows all that bash writes, `$'\\n'` for a line end among them; dash doesn't."""
-        carried = self.scan.carried(words, quotes=quotes)
+        there."""
+        carried = self.scan.carried(words, quotes=False)
         if carried is None:
             for word in words:
                 self.code(word, message, hint)
@@ -306,7 +306,8 @@ class Command:
     def script(
         self, words: list[Word], message: str, hint: str, arguments: list[Word] | None = None, *, quotes: bool = False
     ) -> None:
-        """The same of a shell that this one starts, which has its variables; the first argument is its name."""
+        """The same of a shell that this one starts, which has its variables; the first argument is its name. `quotes`:
+        it knows all that bash writes, `$'\\n'` for a line end among them; dash doesn't."""
         carried = self.scan.carried(words, quotes=quotes)
         if carried is None:
             for word in words:

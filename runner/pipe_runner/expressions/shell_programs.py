@@ -222,7 +222,7 @@ def _ssh(command: Command, index: int) -> None:
     if behind and command.words[rest[0]].loose and command.words[rest[0]].variables:
         could = "the variable before it may hold the host, and what stands behind that ssh hands to a shell"
         command.code(command.words[behind.pop(0)], could, 'write the options out, or o=(-p 22); ssh "${o[@]}" …')
-    if not command.shell_code([command.words[at] for at in behind], message, hint, quotes=True) and len(rest) > 1:
+    if not command.shell_code([command.words[at] for at in behind], message, hint) and len(rest) > 1:
         inner = command.inner([command.words[at] for at in rest[1:]])
         inner.at(0)
         command.facts.reads += inner.facts.reads
