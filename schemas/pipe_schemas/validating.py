@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from pipe_schemas.answers import part_of
 from pipe_schemas.multiples import multiple_of
+from pipe_schemas.patterns import matches
 
 Known = dict[tuple[int, int], tuple[Any, Any, Any]]
 """What was found where a reference leads, while one value is checked: the schema that refers and the part of the value,
@@ -176,24 +176,3 @@ def _canonical(value: Any) -> str:
         return {key: plain(each) for key, each in item.items()} if isinstance(item, dict) else item
 
     return json.dumps(plain(value), sort_keys=True)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern occurs in the text; raises ValueError for one that can't be used."""
-    from pydantic_core import ValidationError
-
-    try:
-        _compiled(pattern).validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> Any:
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
-
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except SchemaError:
-        raise ValueError(f"the pattern {pattern[:60]!r} can't be used") from None

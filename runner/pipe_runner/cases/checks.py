@@ -9,13 +9,14 @@ from pipe_runner.cases.matching import is_matcher
 from pipe_runner.cases.names import Names
 from pipe_runner.cases.shadows import Shadows
 from pipe_runner.cases.suite import OTHERS
-from pipe_runner.compiler.matching import matches, misplaced
+from pipe_runner.compiler.matching import misplaced
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.errors import PipeError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.plugins import outputs_of
 from pipe_runner.subplans import secrets_of
 from pipe_runner.types import Path_
+from pipe_schemas.patterns import matches
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pipe_runner.compiler.matching import matches, same
+from pipe_runner.compiler.matching import same
 from pipe_runner.types import Path_
 from pipe_schemas.cases import MATCHERS
+from pipe_schemas.patterns import matches
 
 _WORDS = frozenset(MATCHERS)
 

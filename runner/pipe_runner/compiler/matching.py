@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.types import Path_
+from pipe_schemas.patterns import matches
 
 if TYPE_CHECKING:
-    from pydantic_core import SchemaValidator
-
     from pipe_runner.plan import PlannedInput
 
 TYPE_WORDS: Final = {
@@ -150,30 +148,3 @@ def described(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = "".join(c if c.isprintable() else "·" for c in text)
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-def matches(pattern: str, value: str) -> bool:
-    """Whether the pattern occurs in the text, in time that grows with the text only (an engine without backtracking).
-
-    Raises ValueError for a pattern that can't be used.
-    """
-    from pydantic_core import ValidationError
-
-    try:
-        _compiled(pattern).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
-@lru_cache(maxsize=16)
-def _compiled(pattern: str) -> SchemaValidator:
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
-
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except SchemaError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        if "size limit" in reason:
-            raise ValueError("it is too large, all its repetitions counted") from None
-        raise ValueError(reason.removeprefix("error: ").removeprefix("SchemaError: ")) from None

@@ -28,7 +28,7 @@ class Patterns:
 
     def fault(self, pattern: str) -> str | None:
         """Why a pattern can't be used, as the end of a sentence; None: it can."""
-        from pipe_runner.compiler.matching import matches
+        from pipe_schemas.patterns import matches
 
         if self.too_many:
             return None
