@@ -87,7 +87,7 @@ def _with(must: Mapping[str, Check], may: Mapping[str, Check]) -> Check:
     return check
 
 
-_PARTS: Final = ("cached", "cache_written", "reasoning")
+_PARTS: Final = ("cached", "cache_written", "reasoning", "audio")
 _ERROR: Final = _with({"kind": _text, "message": _text}, {"exit_code": _or_none(_whole), "tail": _or_none(_text)})
 _REF: Final = _with({"sha256": _digest, "bytes": _size, "type": _text, "excerpt": _text}, {})
 _ARTIFACT: Final = _with({"name": _text, "path": _text, "sha256": _digest, "bytes": _size}, {"executable": _flag})

@@ -12,8 +12,8 @@ from pipe_runner.ports import Event
 from pipe_runner.runlog import follow
 from pipe_runner.runlog.lines import encode_line
 from pipe_runner.runlog.reader import fold_log
-from pipe_runner.runlog.shapes import _EVENTS, MOST_DOLLARS
-from pipe_runner.spent import MOST
+from pipe_runner.runlog.shapes import _EVENTS, _PARTS, MOST_DOLLARS
+from pipe_runner.spent import COUNTED, MOST
 from pipe_runner.stores.scan import DAMAGED, summarise
 from pipe_schemas.events import AnyEvent
 
@@ -27,6 +27,7 @@ WRONG: list[tuple[str, str | None, dict[str, Any]]] = [
     ("model.called", "a", {**CALL, "tokens": {"input": 5, "output": None}}),
     ("model.called", "a", {**CALL, "tokens": {"input": 5}}),
     ("model.called", "a", {**CALL, "tokens": {"input": 5, "output": 1, "cached": 0.5}}),
+    ("model.called", "a", {**CALL, "tokens": {"input": 5, "output": 1, "audio": -3}}),
     ("model.called", "a", {**CALL, "tokens": 7}),
     ("node.succeeded", "a", {"output": 1, "duration_s": "x"}),
     ("run.finished", None, {"status": "succeeded", "duration_s": "x"}),
@@ -59,6 +60,10 @@ def test_d6_a_field_of_another_shape_is_damage_for_everybody(
     with pytest.raises(LogDamaged):
         list(follow(str(log), lambda: True))
     assert summarise(str(tmp_path), "r").status == DAMAGED
+
+
+def test_all_kinds_of_tokens_that_are_counted_are_looked_at() -> None:
+    assert {"input", "output", *_PARTS} == set(COUNTED)
 
 
 def test_no_call_costs_more_than_is_counted() -> None:
