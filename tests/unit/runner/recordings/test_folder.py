@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from recording_case import attempt, record
 
-from pipe_runner.errors import NodeFault, UsageError
+from pipe_runner.errors import UsageError
 from pipe_runner.masking import NoMasking
-from pipe_runner.ports import Attempt
 from pipe_runner.recordings.entry import Entry
 from pipe_runner.recordings.folder import Folder
 from pipe_runner.recordings.recorder import Recording
-
-
-def attempt(node: str = "n", number: int = 1) -> Attempt:
-    return Attempt("r", node, number, "llm", {}, {}, "/", "k")
-
-
-def record(path: Path, calls: list[tuple[Attempt, dict[str, Any], Any]]) -> None:
-    async def main() -> None:
-        recorder = Recording(Folder(str(path)), NoMasking())
-        recorder.begin()
-        for one, asked, answer in calls:
-            try:
-                await recorder.through(one, "model", asked, giving(answer))
-            except NodeFault:
-                pass
-
-    asyncio.run(main())
-
-
-def giving(answer: Any) -> Callable[[], Awaitable[Any]]:
-    async def perform() -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    return perform
 
 
 def test_a_new_recording_removes_the_old_one_and_nothing_else(tmp_path: Path) -> None:

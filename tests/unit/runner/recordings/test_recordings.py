@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recording_case import attempt, giving, record
 
 from pipe_runner.calls.answers import replayed
 from pipe_runner.errors import NodeFault, StorageError, UsageError
@@ -29,32 +30,6 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-
-
-def attempt(node: str = "n", number: int = 1) -> Attempt:
-    return Attempt("r", node, number, "llm", {}, {}, "/", "k")
-
-
-def record(path: Path, calls: list[tuple[Attempt, dict[str, Any], Any]], masker: Masker | None = None) -> None:
-    async def main() -> None:
-        recorder = Recording(Folder(str(path)), masker or NoMasking())
-        recorder.begin()
-        for one, asked, answer in calls:
-            try:
-                await recorder.through(one, "model", asked, giving(answer))
-            except NodeFault:
-                pass
-
-    asyncio.run(main())
-
-
-def giving(answer: Any) -> Callable[[], Awaitable[Any]]:
-    async def perform() -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    return perform
 
 
 def replay(path: Path, calls: list[tuple[Attempt, dict[str, Any]]], masker: Masker | None = None) -> list[Any]:
